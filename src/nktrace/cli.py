@@ -1,0 +1,73 @@
+"""The command line. Imports only the module of the chosen command, since start-up is the real cost of a workflow."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from nktrace import __version__
+from nktrace.model.errors import NktraceError, StudyFaults
+
+# command -> (module in nktrace.commands, one line of help); first what people type, then the steps that rules call
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("init", "write a commented study to start from"),
+    "check": ("check", "read all sheets and FCS headers, report every fault at once"),
+    "run": ("run", "run a study from FCS files to pages"),
+    "sample": ("sample", "run one sample to its page"),
+    "simulate": ("simulate", "write FCS files with known truth for a whole cohort"),
+    "hla": ("hla", "which antibodies tell donor from recipient"),
+}
+STEPS: dict[str, tuple[str, str]] = {
+    "survey": ("survey", "a draw of compensated events of one sample"),
+    "fit-gates": ("fit_gates", "scale and gate priors of a panel, frozen as its reference"),
+    "gate": ("gate", "gate one sample"),
+    "fit-clusters": ("fit_clusters", "NK clusters of a panel, frozen as its reference"),
+    "hla-cuts": ("hla_cuts", "where a patient's HLA markers are positive"),
+    "assign": ("assign", "clusters, subsets and HLA calls of one sample's NK cells"),
+    "counts": ("counts", "cells per microlitre of one patient's samples"),
+    "chimerism": ("chimerism", "donor fraction of every population of a patient, with its limits"),
+    "trajectories": ("trajectories", "curves over time and kinetics of one patient"),
+    "cohort": ("cohort", "tables over all samples and patients"),
+    "export-nk": ("export_nk", "nk.h5ad: a fixed draw of NK cells for scanpy"),
+    "page-sample": ("page_sample", "the page of one sample"),
+    "page-patient": ("page_patient", "the page of one patient"),
+    "page-cohort": ("page_cohort", "the page that people open first"),
+    "provenance": ("provenance", "hashes of inputs, configuration, code and versions"),
+    "validate": ("validate", "a simulated study against its truth"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; an expected failure is one line on standard error and exit code 2."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    chosen = next((word for word in arguments if not word.startswith("-")), None)
+    parser = argparse.ArgumentParser(
+        prog="nktrace",
+        description="What became of the infused NK cells: from FCS files to a page per patient.",
+        epilog="Steps of the workflow, which also run by hand: " + ", ".join(STEPS) + ".",
+    )
+    parser.add_argument("--version", action="version", version=f"nktrace {__version__}")
+    verbs = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (module, summary) in (COMMANDS | STEPS).items():
+        verb = verbs.add_parser(name, description=summary, **({"help": summary} if name in COMMANDS else {}))
+        if name == chosen:
+            command = importlib.import_module(f"nktrace.commands.{module}")
+            command.add_arguments(verb)
+    args = parser.parse_args(arguments)
+    try:
+        return int(command.run(args) or 0)
+    except StudyFaults as error:
+        for fault in error.faults:
+            print(f"ERROR: {fault}", file=sys.stderr)
+    except NktraceError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""What gating hands on: the events of a sample that stand in any population, and the markers of its NK cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nktrace.model.events import Events, Mask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineages:
+    """The gated events of one sample (file results/samples/{sample}/lineages.parquet).
+
+    Attributes:
+        sample, panel, batch: ids.
+        event: 0-based row in the FCS file, ascending, shape (n,).
+        member: per population a mask of shape (n,).
+        hla: per marker of kind `hla` the compensated value in linear units, float32, shape (n,): cuts are made and
+            moved between batches in linear units, since the transformed scale belongs to a batch.
+        nk_rows: which of the n rows are NK, ascending, shape (k,).
+        nk_markers: transformed values of every used marker (time apart) for those rows, shape (k, markers).
+        failure: why the file could not be read; empty where it could.
+    """
+
+    sample: str
+    panel: str
+    batch: str
+    event: NDArray[np.int32]
+    member: dict[str, Mask]
+    hla: dict[str, NDArray[np.float32]]
+    nk_rows: NDArray[np.int64]
+    nk_markers: Events
+    failure: str = ""
+
+    def __len__(self) -> int:
+        return int(self.event.shape[0])

@@ -1,0 +1,93 @@
+"""A study: its samples, patients and what else its sheets say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import math
+
+
+class Role(StrEnum):
+    """What a sample is for."""
+
+    TIMEPOINT = "timepoint"
+    BASELINE = "baseline"
+    BLANK = "blank"
+    DONOR = "donor"
+    FMO = "fmo"
+    SINGLE_STAIN = "single_stain"
+    UNSTAINED = "unstained"
+    BATCH_CONTROL = "batch_control"
+
+
+ON_THE_TIMELINE = (Role.TIMEPOINT, Role.BASELINE, Role.BLANK)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """A row of samples.tsv: one FCS file (tube). `None` and `nan` stand for NA.
+
+    Attributes:
+        day: days from the first infusion (computed from `collected` where the sheet gives a date).
+        fcs: path as the workflow uses it: relative to the study, or absolute.
+        compensation: `keyword`, `none`, `controls` or the path of a matrix CSV.
+        beads_per_tube, blood_ul, dilution, acquired_ul, wbc_per_ul, lymphocyte_fraction: for counting; nan if NA.
+    """
+
+    sample: str
+    patient: str | None = None
+    day: float = math.nan
+    role: Role
+    stain: str | None = None
+    panel: str
+    batch: str
+    fcs: str
+    compensation: str = "keyword"
+    donor: str | None = None
+    specimen: str = ""
+    material: str = "whole_blood"
+    condition: str = "ex_vivo"
+    wbc_per_ul: float = math.nan
+    lymphocyte_fraction: float = math.nan
+    beads_per_tube: float = math.nan
+    blood_ul: float = math.nan
+    dilution: float = 1.0
+    acquired_ul: float = math.nan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patient:
+    """A row of patients.tsv."""
+
+    patient: str
+    arm: str = ""
+    infusion_date: str = ""
+    dose_per_kg: float = math.nan
+    weight_kg: float = math.nan
+    sex: str = ""
+    age_years: float = math.nan
+    donor: str = ""
+    recipient_hla: str = ""
+    donor_hla: str = ""
+    prior_graft_hla: str = ""
+    first_donor_exposure_day: float = 0.0
+    last_followup_day: float = math.nan
+    death_day: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """Everything that the sheets of a study say, checked. `panels` and `gating` hold paths, by panel name."""
+
+    samples: Mapping[str, Sample]
+    patients: Mapping[str, Patient]
+    panels: Mapping[str, str] = field(default_factory=dict)
+    gating: Mapping[str, str] = field(default_factory=dict)
+
+    def samples_of(self, patient: str, *roles: Role) -> tuple[Sample, ...]:
+        """A patient's samples on the timeline by day, or those of the given roles."""
+        wanted = roles or ON_THE_TIMELINE
+        mine = [s for s in self.samples.values() if s.patient == patient and s.role in wanted]
+        return tuple(sorted(mine, key=lambda s: (s.day, s.sample)))
