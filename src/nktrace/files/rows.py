@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -13,12 +14,16 @@ from nktrace.model.study import Patient, Role, Sample
 
 @dataclass(frozen=True, slots=True)
 class PatientRow:
-    """A patient with the samples that its steps use: timeline, donor references, and pooled blanks if it needs them."""
+    """A patient with the samples that its steps use: timeline, donor references, and pooled blanks if it needs them.
+
+    `others` are the patients whose blanks are pooled: by their typing these serve, or do not, for an antibody.
+    """
 
     patient: Patient
     samples: tuple[Sample, ...]
-    infusions: tuple[dict[str, str], ...] = ()
-    events: tuple[dict[str, str], ...] = ()
+    infusions: tuple[Mapping[str, str], ...] = ()
+    events: tuple[Mapping[str, str], ...] = ()
+    others: tuple[Patient, ...] = ()
 
 
 def dump_sample(sample: Sample) -> str:
@@ -50,7 +55,28 @@ def load_patient(text: str) -> PatientRow:
         samples=tuple(_sample(sample) for sample in row["samples"]),
         infusions=tuple(row.get("infusions", ())),
         events=tuple(row.get("events", ())),
+        others=tuple(Patient(**_with_nan(Patient, other)) for other in row.get("others", ())),
     )
+
+
+def dump_rows(rows: Iterable[Mapping[str, object]]) -> str:
+    """Any short list of facts, such as one per sample, as JSON."""
+    return json.dumps([_plain(dict(row)) for row in rows], sort_keys=True)
+
+
+def load_rows(text: str, option: str = "--rows") -> list[dict[str, Any]]:
+    """The list that `dump_rows` wrote.
+
+    Raises:
+        SettingsError: the text is not a JSON list of objects.
+    """
+    try:
+        rows = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise SettingsError(f"not JSON ({error})", where=option) from None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise SettingsError("not a JSON list of objects", where=option)
+    return rows
 
 
 def _sample(row: dict[str, Any]) -> Sample:

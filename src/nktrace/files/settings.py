@@ -1,11 +1,11 @@
 """Scientific choices of a study: config/config.yaml as one closed model, the source of its schema and of its docs.
 
 Threads, output paths and executors are not here. Every setting has a default, apart from `data_dir`.
+files/configuration.py reads the file; the steps get what they use as JSON.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,96 +14,124 @@ from pydantic import BaseModel, ConfigDict, Field
 class Section(BaseModel):
     """A group of settings; an unknown name is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class Survey(Section):
     """What is drawn from every sample before anything is fitted."""
 
-    events: int = Field(20_000, ge=1_000)
+    events: int = Field(default=20_000, ge=1_000)
     """Events drawn per sample (all, where there are fewer)."""
 
 
 class Compensation(Section):
     """Spillover matrices."""
 
-    max_condition: float = Field(1_000.0, gt=1)
+    max_condition: float = Field(default=1_000.0, gt=1)
     """A matrix with a larger condition number is refused as singular."""
 
 
 class Quality(Section):
     """Limits of the quality checks; the checks warn and fail, they remove nothing but bad stretches of time."""
 
-    min_events: int = Field(1_000, ge=0)
+    min_events: int = Field(default=1_000, ge=0)
     """Fewer events in the file: warn."""
-    max_time_removed: float = Field(0.2, gt=0, le=1)
+    max_time_removed: float = Field(default=0.2, gt=0, le=1)
     """Share of events in stretches of time that are cut out: more is a warning, twice this a failure."""
-    max_margin: float = Field(0.05, gt=0, le=1)
+    max_drift: float = Field(default=0.5, gt=0)
+    """Shift of a detector from the first fifth of the run to the last, in sd of its events: more is a warning."""
+    max_margin: float = Field(default=0.05, gt=0, le=1)
     """Share of events at the end of a detector's range: more is a warning."""
-    max_doublets: float = Field(0.3, gt=0, le=1)
+    max_doublets: float = Field(default=0.3, gt=0, le=1)
     """Share of events outside the singlets gate: more is a warning."""
-    max_dead: float = Field(0.5, gt=0, le=1)
+    max_dead: float = Field(default=0.5, gt=0, le=1)
     """Share of dead singlets: more is a warning."""
-    min_nk_events: int = Field(100, ge=0)
+    min_nk_events: int = Field(default=100, ge=0)
     """Fewer NK events: warn."""
 
 
 class Gating(Section):
     """Automatic gates."""
 
-    min_events: int = Field(200, ge=10)
+    min_events: int = Field(default=100, ge=20)
     """A parent with fewer events takes its gate from the prior."""
-    bootstrap: int = Field(20, ge=5)
+    bootstrap: int = Field(default=50, ge=10)
     """Resamples behind the interval of a data-driven cut."""
-    max_distance: float = Field(3.0, gt=0)
+    max_distance: float = Field(default=3.0, gt=0)
     """A cut that lies farther from its prior, in the prior's standard deviations, is a warning."""
 
 
 class Clustering(Section):
     """NK clusters over the cohort."""
 
-    prototypes: int = Field(100, ge=4)
+    prototypes: int = Field(default=100, ge=4)
     """k-means prototypes."""
-    metaclusters: int = Field(10, ge=2)
+    metaclusters: int = Field(default=10, ge=2)
     """Clusters that the prototypes are joined to."""
-    events_per_sample: int = Field(2_000, ge=50)
-    """NK events drawn from each reference sample: every sample has the same weight."""
-    bootstrap: int = Field(10, ge=0)
+    events_per_sample: int = Field(default=2_000, ge=50)
+    """NK events drawn from each reference sample (all, where there are fewer): large samples outweigh no others."""
+    bootstrap: int = Field(default=10, ge=0)
     """Resamples behind the stability of a cluster."""
-    export_events: int = Field(20_000, ge=100)
-    """NK events in nk.h5ad."""
+    min_share: float = Field(default=0.6, gt=0, le=1)
+    """Share of a cluster's cells that a subset needs to give it its name; below it, the cluster is ambiguous."""
+    export_events: int = Field(default=20_000, ge=100)
+    """NK events in nk.h5ad, as many from each sample."""
 
 
 class Chimerism(Section):
     """Donor fraction from HLA markers."""
 
-    min_separation: float = Field(0.8, gt=0, le=1)
+    min_separation: float = Field(default=0.8, gt=0, le=1)
     """Least difference between sensitivity and false-positive rate; below it: indeterminate."""
-    min_events: int = Field(50, ge=1)
+    min_events: int = Field(default=50, ge=1)
     """Fewer events in a population: indeterminate."""
-    blank_cv: float = Field(0.0, ge=0)
+    blank_cv: float = Field(default=0.0, ge=0)
     """Between-blank coefficient of variation of the false-positive rate; 0 takes the blanks as Poisson."""
-    assumed_sensitivity: float = Field(0.95, gt=0, le=1)
+    assumed_sensitivity: float = Field(default=0.95, gt=0, le=1)
     """Sensitivity where there is no donor reference; flagged and widened."""
-    complete: float = Field(0.95, gt=0, le=1)
+    assumed_sensitivity_events: int = Field(default=20, ge=1)
+    """How many donor events the assumed sensitivity is worth: fewer widen the interval more."""
+    min_reference_events: int = Field(default=200, ge=1)
+    """A population with fewer events in blank or donor reference borrows their rate from its lineage; flagged."""
+    cut_bootstrap: int = Field(default=50, ge=10)
+    """Resamples behind the interval of an HLA cut."""
+    complete: float = Field(default=0.95, gt=0, le=1)
     """Donor fraction from which chimerism is called complete."""
-    mixed: float = Field(0.01, gt=0, lt=1)
+    mixed: float = Field(default=0.01, gt=0, lt=1)
     """Donor fraction from which chimerism is called mixed; below it, micro."""
 
 
 class Counts(Section):
     """Cells per microlitre."""
 
-    pipette_cv: float = Field(0.02, ge=0)
+    pipette_cv: float = Field(default=0.02, ge=0)
     """Coefficient of variation of pipetting (beads and blood)."""
-    min_beads: int = Field(1_000, ge=1)
+    analyser_cv: float = Field(default=0.05, ge=0)
+    """Coefficient of variation of the analyser's lymphocyte count (leucocytes times lymphocyte fraction)."""
+    min_beads: int = Field(default=1_000, ge=1)
     """Fewer bead events: warn."""
-    volume_unit: str = Field("auto", pattern="^(auto|nl|ul)$")
+    volume_unit: str = Field(default="auto", pattern="^(auto|nl|ul)$")
     """Unit of $VOL: `nl` by the standard, `ul` on some instruments, `auto` by the instrument's name."""
 
 
+class Trajectories(Section):
+    """Curves through a patient's visits."""
+
+    min_points: int = Field(default=4, ge=3)
+    """Days with a measured value (not under the limit of detection) below which no curve is drawn."""
+    draws: int = Field(default=2_000, ge=200)
+    """Posterior draws behind every interval."""
+    grid_points: int = Field(default=60, ge=0)
+    """Days between the first and the last visit at which the curve is written for pictures."""
+
+
 class Kinetics(Section):
-    """Trajectories and what is read off them."""
+    """What is read off the trajectories."""
+
+    days: list[float] = Field(default=[7.0, 14.0, 28.0])
+    """Days after the infusion whose values are reported."""
+    window: float = Field(default=3.0, ge=0)
+    """How many days away from these the nearest visit may lie."""
 
     thresholds: dict[str, list[float]] = Field(
         default={"cd4_t": [50.0, 200.0], "nk": [100.0], "lymphocytes": [500.0, 1000.0]}
@@ -118,11 +146,11 @@ class Settings(Section):
 
     data_dir: str
     """Directory of the FCS files, relative to the study."""
-    seed: int = Field(1, ge=0)
+    seed: int = Field(default=1, ge=0)
     """Seed of every draw and fit."""
-    level: float = Field(0.95, gt=0.5, lt=1)
+    level: float = Field(default=0.95, gt=0.5, lt=1)
     """Level of all intervals."""
-    reference_version: int = Field(1, ge=1)
+    reference_version: int = Field(default=1, ge=1)
     """Version of the frozen reference in use; raising it fits a new one beside the old."""
     simulate: str = ""
     """A simulator file (YAML) whose FCS files are written to `data_dir` first; empty for real data."""
@@ -133,6 +161,7 @@ class Settings(Section):
     clustering: Clustering = Clustering()
     chimerism: Chimerism = Chimerism()
     counts: Counts = Counts()
+    trajectories: Trajectories = Trajectories()
     kinetics: Kinetics = Kinetics()
 
 
@@ -147,8 +176,3 @@ def from_json(text: str) -> Settings:
 
     values: dict[str, Any] = json.loads(text)
     return Settings(**({"data_dir": ""} | values))
-
-
-def read_settings(path: Path | str) -> Settings:
-    """Read config.yaml. All faults at once, a typo with the nearest setting: see files/sheets.py."""
-    raise SystemExit("written with the sheets")

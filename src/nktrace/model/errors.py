@@ -29,7 +29,8 @@ class NktraceError(Exception):
         line = f"{self.where}: {self.what}" if self.where else self.what
         if self.mend:
             line = f"{line}. {self.mend}"
-        return " ".join(line.split())
+        # one line, and no control character of a sheet or a keyword reaches the terminal
+        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(line.split()))
 
 
 class UnreadableFcs(NktraceError):

@@ -7,11 +7,11 @@ time in seconds, compensated, transformed.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-import math
-
+from nktrace.model.errors import GatingError
 from nktrace.model.events import Mask
 
 ROOT = "root"
@@ -93,9 +93,12 @@ class Edge:
     Attributes:
         channel: the marker; for a vertex of a two-dimensional shape the channel of that coordinate.
         edge: `min`, `max`, or for other shapes the name of the number (`x0`, `y0`, …).
-        value, low, high: on the transformed scale; low and high are nan where the cut is fixed.
+        value, low, high: on the transformed scale; low and high are nan where the cut is fixed. An open side is ±inf.
         prior: centre of the cohort's prior, nan without one.
+        source: where the cut came from.
         distance: own estimate minus prior, in the prior's sd; nan without either.
+        clear: whether the sample itself shows the cut (a valley, not a fallback): only clear cuts make priors.
+        status, reason: `ok` without a reason, or what is doubtful about this cut.
     """
 
     channel: str
@@ -106,6 +109,9 @@ class Edge:
     prior: float = math.nan
     source: Source = Source.FIXED
     distance: float = math.nan
+    clear: bool = True
+    status: Status = Status.OK
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,15 +142,27 @@ class Skipped:
 class GatedSample:
     """What gating makes of a sample: its gates in table order, membership per population, and what was skipped.
 
-    `masks[p]` has shape (events of the file,) and is True for members of p (and so of all its ancestors).
+    `masks[p]` has shape (events of the file,) and is True for members of p (and so of all its ancestors). `without` is
+    the marker that an FMO control lacks, empty for other samples.
     """
 
     gates: tuple[Gate, ...]
     masks: dict[str, Mask]
     skipped: tuple[Skipped, ...] = ()
+    without: str = ""
 
 
 # --- the gating table -----------------------------------------------------------------------------------------------
+
+
+def _one_of(setting: str, value: str, *allowed: str) -> None:
+    if value not in allowed:
+        raise GatingError(f"{setting}={value} is not one of {', '.join(allowed)}")
+
+
+def _signs(value: str) -> None:
+    if not value or len(value) > 2 or set(value) - {"+", "-"}:
+        raise GatingError(f"sign={value} is not `+` or `-`, one for each channel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +170,7 @@ class TimeSettings:
     """`time`: cut out stretches whose flow rate or signal is off; `bins` over the run, limits in robust sd."""
 
     bins: int = 100
-    max_deviation: float = 6.0
+    max_deviation: float = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,21 +180,34 @@ class MarginSettings:
 
 @dataclass(frozen=True, slots=True)
 class SingletsSettings:
-    """`singlets`: a band around area against height (or width); its half-width is `sd` robust sd of the singlets."""
+    """`singlets`: a band around height (or width) against area; its half-width is `sd` robust sd of the singlets."""
 
     sd: float = 4.0
 
 
 @dataclass(frozen=True, slots=True)
 class ValleySettings:
-    """`valley`: cut at the lowest density between two peaks, keep the side `sign` (or the band between two cuts).
+    """`valley`: cut at the lowest density between two peaks, keep the side `sign`; with two channels one sign for each.
 
-    `quantile`: where there is one peak only and no prior, cut at this quantile of the parent's main peak's tail.
+    `which`: of several valleys the `deepest` between the largest populations, or the `first` or `last` along the axis.
+    `anchor`: a population of the same sample, above the parent or beside it, in whose density the two sides of the cut
+    are plain; a valley of the parent counts only if the anchor's lies between the same peaks, else that one is the cut.
+    `lone`: what a single peak is taken for where nothing else tells: `negative` (cut above it) or `positive` (below).
     `min_depth`: how deep the valley must be, as a share of the lower peak, to count as one.
+    `min_share`: the smallest share of the parent that a population beside a valley may be.
     """
 
     sign: str = "+"
+    which: str = "deepest"
+    anchor: str = ""
+    lone: str = "negative"
     min_depth: float = 0.1
+    min_share: float = 0.002
+
+    def __post_init__(self) -> None:
+        _signs(self.sign)
+        _one_of("which", self.which, "deepest", "first", "last")
+        _one_of("lone", self.lone, "negative", "positive")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,14 +216,28 @@ class MixtureSettings:
 
     sign: str = "+"
 
+    def __post_init__(self) -> None:
+        _signs(self.sign)
+
 
 @dataclass(frozen=True, slots=True)
 class ControlSettings:
-    """`control`: cut at a quantile of a negative population (`of`, a population of the same sample; or `fmo`)."""
+    """`control`: a cut from a negative population: `of` is `fmo` or a population of the same sample.
+
+    `rule`: `quantile` cuts at that quantile of the control; `excess` where an event is as likely to be in excess of
+    the control's distribution, fitted to the parent's low end, as to belong to it (fmo: `quantile` only).
+    """
 
     of: str = "fmo"
     sign: str = "+"
+    rule: str = "quantile"
     quantile: float = 0.995
+
+    def __post_init__(self) -> None:
+        _signs(self.sign)
+        _one_of("rule", self.rule, "quantile", "excess")
+        if not 0.5 < self.quantile < 1:
+            raise GatingError(f"quantile={self.quantile} is not between 0.5 and 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +300,13 @@ METHODS: dict[str, type] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatingRow:
-    """A row of config/gating/NAME.tsv, parsed. `channels` holds the alternatives (`A|B`) of each dimension."""
+    """A row of config/gating/NAME.tsv, parsed.
+
+    Attributes:
+        channels: the alternatives (`A|B`) of each dimension; one each once the panel is known (`resolve`). An
+            alternative `kind:time`, `kind:viability` … is the panel's first marker of that kind.
+        optional: an exclusion, left out where the panel lacks its markers; `time`, `margin`, `singlets` always are.
+    """
 
     population: str
     parent: str
@@ -263,6 +314,16 @@ class GatingRow:
     method: str
     settings: MethodSettings
     optional: bool = False
+
+    @property
+    def markers(self) -> tuple[str, ...]:
+        """The first alternative of each dimension: the markers themselves in a resolved row."""
+        return tuple(alternatives[0] for alternatives in self.channels)
+
+    @property
+    def exclusion(self) -> bool:
+        """Whether the row is skipped, not dropped, where the panel lacks its markers."""
+        return self.optional or self.method in ("time", "margin", "singlets")
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,3 +128,8 @@ def _columns_of(aliases: Sequence[str], names: Sequence[str], labels: Sequence[s
             if columns:
                 return columns
     return []
+
+
+def marker_key(name: str) -> str:
+    """A marker's name for comparison: letters and digits only, lower case (`HLA-DR`, `HLADR`, `hla dr` are one)."""
+    return "".join(character for character in name.casefold() if character.isalnum())

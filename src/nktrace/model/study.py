@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-
-import math
 
 
 class Role(StrEnum):
@@ -79,15 +78,46 @@ class Patient:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """Everything that the sheets of a study say, checked. `panels` and `gating` hold paths, by panel name."""
+    """Everything that the sheets of a study say, checked.
+
+    Attributes:
+        samples, patients: by id, in the order of their sheets.
+        panels, gating: paths of the panel sheets and gating tables, by panel name.
+        reference_samples: ids of reference_samples.tsv; empty where the reference is fitted on all.
+        infusions, events, external_chimerism: rows of the optional sheets, as text by column.
+    """
 
     samples: Mapping[str, Sample]
     patients: Mapping[str, Patient]
     panels: Mapping[str, str] = field(default_factory=dict)
     gating: Mapping[str, str] = field(default_factory=dict)
+    reference_samples: frozenset[str] = frozenset()
+    infusions: tuple[Mapping[str, str], ...] = ()
+    events: tuple[Mapping[str, str], ...] = ()
+    external_chimerism: tuple[Mapping[str, str], ...] = ()
 
-    def samples_of(self, patient: str, *roles: Role) -> tuple[Sample, ...]:
-        """A patient's samples on the timeline by day, or those of the given roles."""
-        wanted = roles or ON_THE_TIMELINE
-        mine = [s for s in self.samples.values() if s.patient == patient and s.role in wanted]
+    def samples_of(self, patient: str) -> tuple[Sample, ...]:
+        """A patient's samples on the timeline, by day."""
+        mine = [s for s in self.samples.values() if s.patient == patient and s.role in ON_THE_TIMELINE]
         return tuple(sorted(mine, key=lambda s: (s.day, s.sample)))
+
+    def donor_references(self, patient: str) -> tuple[Sample, ...]:
+        """The donor references of a patient: its own, and those of its donor that stand under no patient."""
+        donor = self.patients[patient].donor
+        return tuple(
+            s
+            for s in self.samples.values()
+            if s.role is Role.DONOR and (s.patient == patient or (s.patient is None and donor and s.donor == donor))
+        )
+
+    def pooled_blanks(self, patient: str) -> tuple[Sample, ...]:
+        """The blanks of the other patients, for a patient who has none of its own; else none."""
+        exposed = self.patients[patient].first_donor_exposure_day
+        own = [
+            s
+            for s in self.samples_of(patient)
+            if s.role is Role.BLANK or (s.role is Role.BASELINE and s.day < exposed)
+        ]
+        if own:
+            return ()
+        return tuple(s for s in self.samples.values() if s.role is Role.BLANK and s.patient not in (None, patient))

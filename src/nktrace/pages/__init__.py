@@ -1,0 +1,1 @@
+"""HTML pages: self-contained, every name escaped. Templates stand in templates/, figures come from nktrace.figures."""

@@ -1,0 +1,120 @@
+"""`nktrace assign`: cluster, subset and HLA calls of one sample's NK cells."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from nktrace.files.clusters import read_reference
+from nktrace.files.hla_cuts import read_hla_cuts
+from nktrace.files.lineages import read_lineages
+from nktrace.files.nk import NkTable, write_nk
+from nktrace.files.panels import read_panel
+from nktrace.files.rows import load_sample
+from nktrace.files.settings import from_json
+from nktrace.files.subset_rules import read_subset_rules
+from nktrace.files.tables import write_table
+from nktrace.model.chimerism import HlaCut
+from nktrace.model.errors import ReferenceUnusable
+from nktrace.model.events import Events, Mask
+from nktrace.model.lineages import Lineages
+from nktrace.model.panel import Kind, Panel
+from nktrace.model.subsets import NK, SubsetCount
+from nktrace.science.mapping import map_events
+from nktrace.science.subsets import call_subsets, nk_members
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("lineages", help="lineages.parquet of the sample")
+    parser.add_argument("--sample", required=True, type=load_sample, metavar="ROW", help="the sample's row as JSON")
+    parser.add_argument("--panel", required=True, help="panel sheet")
+    parser.add_argument("--subsets", required=True, help="nk_subsets.tsv")
+    parser.add_argument("--settings", required=True, type=from_json, metavar="JSON")
+    parser.add_argument("--reference", required=True, metavar="DIR", help="cluster reference of the panel")
+    parser.add_argument("--cuts", nargs="?", help="hla_cuts.tsv of the patient; without it there are no HLA calls")
+    parser.add_argument("--output-dir", required=True, metavar="DIR", help="for nk.parquet and subsets.tsv")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write nk.parquet and subsets.tsv; a sample that could not be read gives both without rows."""
+    panel = read_panel(args.panel)
+    rules = read_subset_rules(args.subsets)
+    reference = read_reference(args.reference)
+    lineages = read_lineages(args.lineages)
+    sample, output = args.sample.sample, Path(args.output_dir)
+    for name, of_panel in (("the cluster reference", reference.panel), ("the sample", lineages.panel)):
+        if of_panel != panel.name:
+            raise ReferenceUnusable(f"{name} is of panel {of_panel}, not of {panel.name}", where=args.reference)
+    if lineages.failure:
+        write_nk(output / "nk.parquet", _nothing(sample, panel))
+        write_table(output / "subsets.tsv", "subsets", [])
+        return 0
+    calls = call_subsets(rules, nk_members(lineages), markers=panel.markers, level=args.settings.level)
+    cluster, novelty = map_events(lineages.nk_markers, reference)
+    nk = NkTable(
+        sample=sample,
+        panel=panel.name,
+        event=lineages.event[lineages.nk_rows],
+        markers=lineages.nk_markers,
+        cluster=cluster,
+        subset=calls.labels,
+        novelty=novelty,
+        hla=_hla_calls(lineages, panel, _nk_cuts(read_hla_cuts(args.cuts), panel) if args.cuts else {}),
+    )
+    write_nk(output / "nk.parquet", nk)
+    write_table(output / "subsets.tsv", "subsets", [_row(sample, count) for count in calls.counts])
+    return 0
+
+
+def _nk_cuts(cuts: Sequence[HlaCut], panel: Panel) -> dict[str, float]:
+    """The cut of each HLA marker for NK cells; that for all lymphocytes where NK cells have no row."""
+    of_panel = [cut for cut in cuts if cut.panel == panel.name]
+    found: dict[str, float] = {}
+    for population in ("all", NK):
+        found |= {cut.marker: cut.cut for cut in of_panel if cut.population == population}
+    return {marker: cut for marker, cut in found.items() if not math.isnan(cut)}
+
+
+def _hla_calls(lineages: Lineages, panel: Panel, cuts: Mapping[str, float]) -> dict[str, Mask | None]:
+    """Which NK events lie at or above each marker's cut; None where there is no usable cut."""
+    markers = [detector.marker for detector in panel.of_kind(Kind.HLA)]
+    return {
+        marker: lineages.hla[marker][lineages.nk_rows] >= cuts[marker]
+        if marker in cuts and marker in lineages.hla
+        else None
+        for marker in markers
+    }
+
+
+def _nothing(sample: str, panel: Panel) -> NkTable:
+    """No events, with the columns that the panel gives."""
+    markers = tuple(detector.marker for detector in panel.used if detector.kind is not Kind.TIME)
+    return NkTable(
+        sample=sample,
+        panel=panel.name,
+        event=np.empty(0, np.int32),
+        markers=Events(np.empty((0, len(markers)), np.float32, order="F"), markers),
+        cluster=np.empty(0, np.int32),
+        subset=np.empty(0, np.str_),
+        novelty=np.empty(0, np.float32),
+        hla={detector.marker: None for detector in panel.of_kind(Kind.HLA)},
+    )
+
+
+def _row(sample: str, count: SubsetCount) -> dict[str, object]:
+    return {
+        "sample": sample,
+        "subset": count.subset,
+        "cl_id": count.cl_id or None,
+        "events": count.events,
+        "nk_events": count.nk_events,
+        "fraction_of_nk": count.fraction.value,
+        "ci_low": count.fraction.low,
+        "ci_high": count.fraction.high,
+        "status": count.status.value,
+        "reason": count.reason or None,
+    }

@@ -1,0 +1,103 @@
+"""`nktrace check`: all sheets and all FCS headers of a study, every fault at once."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from nktrace.files.code import code_digest
+from nktrace.files.gating_table import read_gating_table
+from nktrace.files.headers import Headers, read_headers
+from nktrace.files.sheets import Examined, examine_study
+from nktrace.files.study_notes import gating_notes, notes
+from nktrace.model.errors import StudyFaults
+from nktrace.model.panel import Panel
+from nktrace.model.study import Study
+
+FITTED_BY = {"gates": "fit_gates", "clusters": "fit_clusters"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", nargs="?", default=".", type=Path, help="directory that holds config/ (default: here)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what the study holds and what it lacks; faults are printed last, and give exit code 2."""
+    directory: Path = args.study
+    examined = examine_study(directory)
+    if not (directory / "config").is_dir():
+        raise StudyFaults(examined.faults)
+    study = examined.study
+    panels = {name: panel for name, panel in examined.panels.items() if panel is not None}
+    there = {name: s for name, s in study.samples.items() if (directory / s.fcs).is_file()}
+    headers = read_headers(directory, there, panels, examined.rows)
+    for line in _summary(examined, headers, panels):
+        print(line)
+    for fault in headers.unreadable:
+        print(f"WARN  {fault}")
+    for line in _notes(directory, examined, headers, panels):
+        print(f"NOTE  {line}")
+    if examined.settings is not None:
+        for line in _references(directory, study, examined.settings.reference_version):
+            print(f"WARN  {line}")
+    faults = (*examined.faults, *headers.faults)
+    if faults:
+        print(f"\n{len(faults)} fault{'s' if len(faults) > 1 else ''}:", flush=True)
+        raise StudyFaults(faults)
+    print(f"\nNo faults. Next: nktrace run {directory}")
+    return 0
+
+
+def _summary(examined: Examined, headers: Headers, panels: Mapping[str, Panel]) -> Iterator[str]:
+    samples = examined.study.samples.values()
+    roles = Counter(sample.role.value for sample in samples)
+    kinds = ", ".join(f"{count} {role}" for role, count in sorted(roles.items(), key=lambda item: -item[1]))
+    yield f"Samples   {len(samples)}" + (f" ({kinds})" if kinds else "")
+    yield f"Patients  {len(examined.study.patients)}"
+    for name, panel in panels.items():
+        mine = [sample for sample in samples if sample.panel == name]
+        batches = len({sample.batch for sample in mine})
+        gating = f", gating {examined.study.gating[name]}" if mine else ""
+        counted = f"{len(panel.used)} detectors, {len(mine)} samples in {batches} batches{gating}"
+        yield f"Panel     {name}: {counted}"
+    simulated = examined.settings is not None and examined.settings.simulate
+    absent = len(samples) - len(headers.events) - len(headers.unreadable)
+    later = f", {absent} simulated by the run" if simulated and absent else ""
+    events = sum(headers.events.values())
+    yield f"Files     {len(headers.events)} headers read, {events:,} events{later}"
+
+
+def _notes(directory: Path, examined: Examined, headers: Headers, panels: Mapping[str, Panel]) -> Iterator[str]:
+    yield from notes(examined.study, panels, with_volume=headers.volumes)
+    if headers.uncompensated:
+        names = ", ".join(headers.uncompensated[:5]) + (" …" if len(headers.uncompensated) > 5 else "")
+        count = len(headers.uncompensated)
+        yield f"{count} file(s) hold no spillover and are not compensated ({names}): write none if that is right"
+    empty = [name for name, events in headers.events.items() if events == 0]
+    if empty:
+        yield f"no events in {', '.join(empty)}"
+    faulty = {fault.file for fault in examined.faults}
+    for name, path in examined.study.gating.items():
+        if name in panels and path not in faulty:
+            own = path if path.startswith("config/") else ""
+            yield from gating_notes(read_gating_table(directory / path), panels[name], own=own)
+
+
+def _references(directory: Path, study: Study, version: int) -> Iterator[str]:
+    """Frozen references that were fitted by other code: they stay, but a new one would differ."""
+    for panel in study.panels:
+        for part, command in FITTED_BY.items():
+            path = directory / "results" / "reference" / panel / f"v{version}" / part / "reference.json"
+            if not path.is_file():
+                continue
+            try:
+                code = json.loads(path.read_bytes()).get("code")
+            except (ValueError, AttributeError):
+                yield f"{path} is not JSON: delete its directory, and it is fitted anew"
+                continue
+            if code != code_digest(command):
+                mend = f"to fit it anew, set reference_version: {version + 1}"
+                yield f"the {part} of panel {panel}, v{version}, were fitted by another version of the code: {mend}"

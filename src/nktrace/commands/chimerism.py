@@ -1,0 +1,94 @@
+"""`nktrace chimerism`: donor fraction of every population of a patient, with its limits."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nktrace.files.hla_cuts import read_hla_cuts
+from nktrace.files.lineages import read_lineages
+from nktrace.files.nk import read_nk
+from nktrace.files.rows import load_patient
+from nktrace.files.settings import from_json
+from nktrace.files.tables import read_table, write_table
+from nktrace.model.chimerism import ChimerismRow
+from nktrace.model.counting import Platform
+from nktrace.model.intervals import Interval
+from nktrace.model.study import Sample
+
+if TYPE_CHECKING:
+    from nktrace.science.hla_controls import Tube
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("samples", nargs="*", type=Path, metavar="SAMPLE_DIR", help="results/samples/SAMPLE")
+    parser.add_argument("--patient", required=True, type=load_patient, metavar="ROW", help="the patient's row as JSON")
+    parser.add_argument("--settings", required=True, type=from_json, metavar="JSON")
+    parser.add_argument("--cuts", required=True, help="hla_cuts.tsv of the patient")
+    parser.add_argument("--counts", required=True, help="counts.tsv of the patient")
+    parser.add_argument("--output-dir", required=True, type=Path, help="results/patients/PATIENT")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write chimerism.tsv and chimerism_by_antibody.tsv."""
+    from nktrace.science.patient_chimerism import infused_dose, patient_chimerism
+    from nktrace.science.population_chimerism import Choices
+
+    samples = {sample.sample: sample for sample in args.patient.samples}
+    counts = {
+        (row["sample"], row["population"]): Interval(row["cells_per_ul"], row["ci_low"], row["ci_high"])
+        for row in read_table(args.counts, "counts")
+        if row["platform"] != Platform.NONE
+    }
+    chosen = args.settings.chimerism.model_dump(exclude={"cut_bootstrap"})
+    together, alone = patient_chimerism(
+        args.patient.patient,
+        [_tube(directory, samples[directory.name]) for directory in args.samples if directory.name in samples],
+        read_hla_cuts(args.cuts),
+        cells_per_ul=counts,
+        dose_per_kg=infused_dose(args.patient.patient, args.patient.infusions),
+        choices=Choices(level=args.settings.level, **chosen),
+    )
+    for name, rows in (("chimerism", together), ("chimerism_by_antibody", alone)):
+        write_table(args.output_dir / f"{name}.tsv", name, map(_row, rows))
+    return 0
+
+
+def _tube(directory: Path, sample: Sample) -> Tube:
+    from nktrace.science.hla_controls import Tube
+
+    lineages = read_lineages(directory / "lineages.parquet")
+    nk = directory / "nk.parquet"
+    return Tube(sample, lineages, read_nk(nk).subset) if nk.is_file() else Tube(sample, lineages)
+
+
+def _row(row: ChimerismRow) -> dict[str, Any]:
+    estimate = row.estimate
+    return {
+        "sample": row.sample,
+        "patient": row.patient,
+        "day": row.day,
+        "population": row.population,
+        "events": row.counts.events,
+        "marker_events": row.counts.positive if row.controls else None,
+        "direction": row.direction,
+        "antibody": row.antibody,
+        "false_positive_rate": row.controls.blank.rate if row.controls else None,
+        "sensitivity": row.controls.donor.rate if row.controls else None,
+        "donor_fraction": estimate.fraction.value,
+        "ci_low": estimate.fraction.low,
+        "ci_high": estimate.fraction.high,
+        "lob": estimate.limits.lob,
+        "lod": estimate.limits.lod,
+        "loq": estimate.limits.loq,
+        "status": estimate.status.value,
+        "category": estimate.category.value if estimate.category else None,
+        "donor_cells_per_ul": row.donor_cells.value,
+        "donor_cells_ci_low": row.donor_cells.low,
+        "donor_cells_ci_high": row.donor_cells.high,
+        "change_from_baseline": row.change.value,
+        "change_low": row.change.low,
+        "change_high": row.change.high,
+        "reason": row.reason,
+    }

@@ -1,0 +1,113 @@
+"""`nktrace counts`: cells per microlitre of one patient's samples."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nktrace.files.knowledge import read_grades, read_ranges
+from nktrace.files.rows import load_patient
+from nktrace.files.settings import from_json
+from nktrace.files.tables import read_table, write_table
+from nktrace.model.counting import CountRow, Gated
+from nktrace.model.study import Sample
+
+if TYPE_CHECKING:
+    from nktrace.science.patient_counts import Tube
+
+VOLUME_CHECK = "acquired_ul"
+TIME = "time"
+STATE = "state:"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("samples", nargs="*", type=Path, metavar="SAMPLE_DIR", help="results/samples/SAMPLE")
+    parser.add_argument("--patient", required=True, type=load_patient, metavar="ROW", help="the patient's row as JSON")
+    parser.add_argument("--settings", required=True, type=from_json, metavar="JSON")
+    parser.add_argument("--ranges", required=True, help="reference_ranges.tsv")
+    parser.add_argument("--grades", required=True, help="grades.tsv")
+    parser.add_argument("--output", required=True, help="counts.tsv")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write counts.tsv."""
+    from nktrace.science.patient_counts import Choices, patient_counts
+
+    samples = {sample.sample: sample for sample in args.patient.samples}
+    rows = patient_counts(
+        args.patient.patient,
+        [_tube(directory, samples[directory.name]) for directory in args.samples if directory.name in samples],
+        ranges=read_ranges(args.ranges),
+        grades=read_grades(args.grades),
+        choices=Choices(level=args.settings.level, **args.settings.counts.model_dump(exclude={"volume_unit"})),
+    )
+    write_table(args.output, "counts", map(_row, rows))
+    return 0
+
+
+def _tube(directory: Path, sample: Sample) -> Tube:
+    from nktrace.science.patient_counts import Tube
+
+    channels = _channels(directory)
+    gated = {
+        row["population"]: Gated(
+            population=row["population"],
+            parent=row["parent"],
+            events=row["events"],
+            parent_events=row["parent_events"],
+            channels=channels.get(row["population"], ()),
+            over_time=TIME in (row["population"], *(c.casefold() for c in channels.get(row["population"], ()))),
+        )
+        for row in read_table(directory / "populations.tsv", "populations")
+    }
+    subsets = _subsets(directory, gated) if gated else {}
+    return Tube(sample=sample, gated=gated | subsets, subsets=tuple(sorted(subsets)), file_ul=_file_volume(directory))
+
+
+def _subsets(directory: Path, gated: dict[str, Gated]) -> dict[str, Gated]:
+    """Exclusive NK subsets that the panel resolves, as populations within `nk`."""
+    path = directory / "subsets.tsv"
+    return {
+        row["subset"]: Gated(
+            population=row["subset"], parent="nk", events=row["events"], parent_events=row["nk_events"]
+        )
+        for row in (read_table(path, "subsets") if path.is_file() else ())
+        if row["events"] is not None and row["subset"] not in gated and not row["subset"].startswith(STATE)
+    }
+
+
+def _channels(directory: Path) -> dict[str, tuple[str, ...]]:
+    """The markers of each population's gate, sorted."""
+    path = directory / "gates.tsv"
+    found: dict[str, set[str]] = {}
+    for row in read_table(path, "gates") if path.is_file() else ():
+        if row["channel"] is not None:
+            found.setdefault(row["population"], set()).add(row["channel"])
+    return {population: tuple(sorted(channels)) for population, channels in found.items()}
+
+
+def _file_volume(directory: Path) -> float:
+    """The file's $VOL in µL, as `nktrace gate` wrote it down; nan if there is none."""
+    path = directory / "qc.tsv"
+    rows = read_table(path, "qc") if path.is_file() else []
+    return next((float(row["value"]) for row in rows if row["check"] == VOLUME_CHECK), math.nan)
+
+
+def _row(row: CountRow) -> dict[str, Any]:
+    return {
+        "sample": row.sample,
+        "patient": row.patient,
+        "day": row.day,
+        "population": row.population,
+        "cells_per_ul": row.cells_per_ul.value,
+        "ci_low": row.cells_per_ul.low,
+        "ci_high": row.cells_per_ul.high,
+        "platform": row.platform.value,
+        "reference_low": row.reference.low if row.reference else None,
+        "reference_high": row.reference.high if row.reference else None,
+        "grade": row.grade or None,
+        "status": row.status.value,
+        "reason": row.reason,
+    }

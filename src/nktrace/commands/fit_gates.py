@@ -1,0 +1,82 @@
+"""`nktrace fit-gates`: the scale and the gate priors of a panel from the surveys of its samples, frozen as reference."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections import defaultdict
+
+import numpy as np
+
+from nktrace.files.gate_reference import PANEL, GateReference, write_gate_reference
+from nktrace.files.gating_table import read_gating_table
+from nktrace.files.panels import read_panel
+from nktrace.files.settings import Settings, from_json
+from nktrace.files.survey import Survey, read_survey
+from nktrace.model.gates import Source
+from nktrace.model.panel import Panel
+from nktrace.model.transforms import Scale
+from nktrace.science.drawing import generator
+from nktrace.science.gating.parent import Estimation
+from nktrace.science.gating.tree import gate_sample, resolve
+from nktrace.science.priors import fit_priors
+from nktrace.science.rescaling import rescaled
+from nktrace.science.transforms import estimate_scale, to_scale
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("surveys", nargs="+", help="survey.parquet of each reference sample")
+    parser.add_argument("--panel", required=True, help="panel sheet")
+    parser.add_argument("--gating", required=True, help="gating table")
+    parser.add_argument("--settings", required=True, type=from_json, metavar="JSON")
+    parser.add_argument("--output", required=True, metavar="DIR", help="directory of the reference, published whole")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Scale per batch, then each survey gated by itself, then priors per batch and for the panel."""
+    panel = read_panel(args.panel)
+    rows, skipped = resolve(read_gating_table(args.gating), panel)
+    batches: dict[str, list[Survey]] = defaultdict(list)
+    for survey in sorted((read_survey(path) for path in args.surveys), key=lambda survey: survey.sample):
+        if not survey.failure:
+            batches[survey.batch].append(survey)
+    surveys = [survey for members in batches.values() for survey in members]
+    scales = {batch: _scale(members, panel) for batch, members in batches.items()}
+    scales[PANEL] = _scale(surveys, panel)
+    # cuts of all batches are compared on the panel's scale, and kept on each batch's own
+    gated = {
+        survey.sample: gate_sample(
+            to_scale(survey.events, scales[PANEL]),
+            rows,
+            panel=panel,
+            priors=None,
+            tops=survey.tops,
+            options=estimation(args.settings),
+            rng=generator(args.settings.seed, survey.sample, "survey gates"),
+            skipped=skipped,
+        )
+        for survey in surveys
+    }
+    everywhere = fit_priors(list(gated.values()))
+    priors = {PANEL: fit_priors(list(gated.values()), source=Source.REFERENCE)}
+    for batch, members in batches.items():
+        of_batch = fit_priors([gated[survey.sample] for survey in members], wider=everywhere)
+        priors[batch] = rescaled(of_batch, old=scales[PANEL], new=scales[batch])
+    samples = [(survey.sample, survey.batch) for survey in surveys]
+    write_gate_reference(args.output, GateReference(panel=panel.name, scales=scales, priors=priors, samples=samples))
+    return 0
+
+
+def estimation(settings: Settings) -> Estimation:
+    """The section `gating` of the settings as the estimators take it."""
+    return Estimation(**settings.gating.model_dump(), level=settings.level)
+
+
+def _scale(surveys: list[Survey], panel: Panel) -> Scale:
+    """One scale for these samples, from their pooled draws."""
+    pooled = {}
+    for detector in panel.used:
+        values = [survey.events.column(detector.marker) for survey in surveys] or [np.empty(0, np.float32)]
+        top = max((survey.tops[detector.marker] for survey in surveys), default=math.nan)
+        pooled[detector.marker] = (detector.transform, np.concatenate(values), top)
+    return estimate_scale(pooled)

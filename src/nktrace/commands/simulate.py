@@ -1,0 +1,72 @@
+"""`nktrace simulate`: FCS files with known truth for a whole cohort, and the study around them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from nktrace.files.simulator import read_simulation, write_expectations, write_file, write_sheets, write_truth
+from nktrace.model.errors import NktraceError
+from nktrace.model.simulation import CellTable, SimulatedPatient, Simulation
+from nktrace.science.simulation.cohort import Expectation, expectations, patient_row, tubes_of
+from nktrace.science.simulation.tube import simulate_tube
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("spec", type=Path, help="simulator file (YAML), such as resources/simulation/demo_release.yaml")
+    parser.add_argument(
+        "--output", type=Path, metavar="STUDY", help="write a complete study here: sheets, files, truth"
+    )
+    parser.add_argument("--data-dir", type=Path, help="write FCS files here, and no sheets (instead of --output)")
+    parser.add_argument("--truth-dir", type=Path, help="where the truth goes (default: truth/ beside the FCS files)")
+    parser.add_argument("--config-dir", type=Path, help="write the sheets here, of a study that simulates on its way")
+    parser.add_argument("--patient", action="append", default=[], help="only this patient's files (may be repeated)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write what was asked for; a file's bytes do not depend on which others are written."""
+    simulation, table = read_simulation(args.spec)
+    if args.output is None and args.data_dir is None and args.config_dir is None:
+        raise NktraceError("nothing to write", where="nktrace simulate", mend="Give --output STUDY, or --data-dir DIR")
+    patients = _chosen(simulation, args.patient)
+    if args.config_dir is not None:
+        _write_config(args.config_dir, simulation, list(simulation.patients), simulate=args.spec.as_posix())
+    if args.output is not None:
+        _write_config(args.output / "config", simulation, patients, simulate="")
+    data = args.data_dir or (args.output / "data" if args.output is not None else None)
+    if data is not None:
+        for patient in patients:
+            _write_patient(data, args.truth_dir or data / "truth", simulation, table, patient)
+    return 0
+
+
+def _chosen(simulation: Simulation, names: list[str]) -> list[SimulatedPatient]:
+    known = {patient.patient: patient for patient in simulation.patients}
+    for name in names:
+        if name not in known:
+            raise NktraceError(
+                f"there is no patient '{name}'", where="--patient", mend=f"The simulator file has {', '.join(known)}"
+            )
+    return [known[name] for name in dict.fromkeys(names)] or list(known.values())
+
+
+def _write_config(directory: Path, simulation: Simulation, patients: list[SimulatedPatient], *, simulate: str) -> None:
+    write_sheets(
+        directory,
+        simulation=simulation,
+        tubes=[tube for patient in patients for tube in tubes_of(simulation, patient)],
+        patients=[patient_row(simulation, patient) for patient in patients],
+        simulate=simulate,
+    )
+
+
+def _write_patient(
+    data: Path, truth: Path, simulation: Simulation, table: CellTable, patient: SimulatedPatient
+) -> None:
+    rows: list[Expectation] = []
+    for tube in tubes_of(simulation, patient):
+        file = simulate_tube(tube, simulation=simulation, table=table)
+        write_file(data, tube, file)
+        write_truth(truth, tube, file.truth)
+        rows += expectations(tube, file, panel=simulation.panels[tube.sample.panel])
+    write_expectations(truth, patient.patient, rows)

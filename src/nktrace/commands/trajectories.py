@@ -1,0 +1,96 @@
+"""`nktrace trajectories`: curves over time and kinetics of one patient."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nktrace.files.rows import load_patient
+from nktrace.files.settings import from_json
+from nktrace.files.tables import read_table, write_rows, write_table
+
+if TYPE_CHECKING:
+    from nktrace.science.following import Followed
+
+CURVES = ("patient", "measure", "platform", "day", "fitted", "fitted_low", "fitted_high")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("samples", nargs="*", type=Path, metavar="SAMPLE_DIR", help="results/samples/SAMPLE")
+    parser.add_argument("--patient", required=True, type=load_patient, metavar="ROW", help="the patient's row as JSON")
+    parser.add_argument("--settings", required=True, type=from_json, metavar="JSON")
+    parser.add_argument("--counts", required=True, help="counts.tsv of the patient")
+    parser.add_argument("--chimerism", required=True, help="chimerism.tsv of the patient")
+    parser.add_argument("--output-dir", required=True, type=Path, help="results/patients/PATIENT")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write trajectories.tsv (the visits), curves.tsv (a fine grid of days, for pictures) and kinetics.tsv."""
+    from nktrace.science.following import follow
+    from nktrace.science.visits import Timeline, counted, donor, fractions
+
+    patient, settings = args.patient.patient, args.settings
+    timeline = Timeline(args.patient.samples)
+    counts = read_table(args.counts, "counts")
+    chimerism = read_table(args.chimerism, "chimerism")
+    subsets = [row for sample in args.samples for row in read_table(sample / "subsets.tsv", "subsets")]
+    series = [
+        *counted(patient.patient, timeline, counts),
+        *donor(patient.patient, timeline, chimerism, counts),
+        *fractions(patient.patient, timeline, subsets),
+    ]
+    followed = follow(
+        series,
+        patient,
+        seed=settings.seed,
+        level=settings.level,
+        **settings.trajectories.model_dump(),
+        **settings.kinetics.model_dump(),
+    )
+    write_table(args.output_dir / "trajectories.tsv", "trajectories", (row for one in followed for row in _visits(one)))
+    write_rows(args.output_dir / "curves.tsv", CURVES, (row for one in followed for row in _grid(one)))
+    write_table(args.output_dir / "kinetics.tsv", "kinetics", (row for one in followed for row in _quantities(one)))
+    return 0
+
+
+def _visits(one: Followed) -> Iterator[dict[str, Any]]:
+    for visit, fitted in zip(one.series.visits, one.fitted, strict=True):
+        yield {
+            "patient": one.series.patient,
+            "measure": one.series.measure,
+            "day": visit.day,
+            "unit": one.series.unit,
+            "platform": one.series.platform,
+            "observed": visit.observed.value,
+            "observed_low": visit.observed.low,
+            "observed_high": visit.observed.high,
+            "fitted": fitted.value,
+            "fitted_low": fitted.low,
+            "fitted_high": fitted.high,
+            "censored": visit.censored,
+            "reason": "; ".join(part for part in (visit.reason, one.series.reason, one.remark(visit)) if part),
+        }
+
+
+def _grid(one: Followed) -> Iterator[dict[str, Any]]:
+    who = {"patient": one.series.patient, "measure": one.series.measure, "platform": one.series.platform}
+    for day, fitted in one.grid:
+        yield who | {"day": day, "fitted": fitted.value, "fitted_low": fitted.low, "fitted_high": fitted.high}
+
+
+def _quantities(one: Followed) -> Iterator[dict[str, Any]]:
+    for quantity in one.quantities:
+        yield {
+            "patient": one.series.patient,
+            "measure": one.series.measure,
+            "quantity": quantity.name,
+            "value": quantity.value.value,
+            "ci_low": quantity.value.low,
+            "ci_high": quantity.value.high,
+            "unit": quantity.unit,
+            "n_points": quantity.n_points,
+            "status": quantity.status,
+            "reason": "; ".join(part for part in (quantity.reason, one.apart) if part),
+        }

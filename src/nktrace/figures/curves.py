@@ -1,0 +1,245 @@
+"""Values over time: points with intervals, curves with bands, limits of detection."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from nktrace.figures.axes import Axis, Linear, spanning
+from nktrace.figures.svg import (
+    CATEGORIES,
+    DONOR,
+    FAINT,
+    INK,
+    LINE,
+    NORMAL,
+    SOFT,
+    Element,
+    add,
+    drawing,
+    path,
+    titled,
+    to_text,
+    window,
+)
+
+_LEFT, _TOP, _END, _FOOT = 50.0, 12.0, 14.0, 38.0
+DASHES = ("", "6 3", "2 2.5", "8 3 2 3")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One observation. A censored one lies somewhere below its value, which is the limit of detection.
+
+    `title` is what its tooltip says; `low` and `high` may be nan.
+    """
+
+    day: float
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+    censored: bool = False
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Track:
+    """What one picture shows.
+
+    Attributes:
+        name, unit: of the values; the unit stands above the axis.
+        points: observations.
+        curve: (day, value, low, high), empty where no curve is identified.
+        limits, blanks: (day, limit of detection) and (day, limit of blank) of each sample.
+        reference: low and high of the reference range, nan without one.
+        thresholds: values drawn as lines.
+        events: (day, what happened).
+        log: a logarithmic axis, where anything is positive.
+    """
+
+    name: str
+    unit: str
+    points: Sequence[Point]
+    curve: Sequence[tuple[float, float, float, float]] = ()
+    limits: Sequence[tuple[float, float]] = ()
+    blanks: Sequence[tuple[float, float]] = ()
+    reference: tuple[float, float] = (math.nan, math.nan)
+    thresholds: Sequence[float] = ()
+    events: Sequence[tuple[float, str]] = ()
+    color: str = DONOR
+    log: bool = True
+
+
+class _Frame:
+    """The plot area of a picture: days to the right, values upwards."""
+
+    def __init__(self, root: Element, width: float, height: float, days: Linear, values: Axis) -> None:
+        self.root, self.days, self.values = root, days, values
+        self.right, self.bottom = width - _END, height - _FOOT
+        self.width, self.height = self.right - _LEFT, self.bottom - _TOP
+        self._grid()
+        self.area = window(root, x=_LEFT, y=_TOP, width=self.width, height=self.height)
+
+    def x(self, day: float) -> float:
+        return self.days.place(day) * self.width
+
+    def y(self, value: float) -> float:
+        return (1 - self.values.place(value)) * self.height
+
+    def _grid(self) -> None:
+        for value, words in self.values.ticks():
+            y = _TOP + self.y(value)
+            add(self.root, "path", d=path([(_LEFT, y), (self.right, y)]), stroke=FAINT, fill="none")
+            add(self.root, "text", words, x=_LEFT - 6, y=y + 3.7, text_anchor="end", font_size=10.5, fill=SOFT)
+        for day, words in self.days.ticks(max(3, int(self.width // 55))):
+            x = _LEFT + self.x(day)
+            tick = [(x, self.bottom), (x, self.bottom + 4)]
+            add(self.root, "path", d=path(tick), stroke=SOFT, fill="none")
+            add(self.root, "text", words, x=x, y=self.bottom + 16, text_anchor="middle", font_size=10.5, fill=SOFT)
+        add(self.root, "path", d=path([(_LEFT, self.bottom), (self.right, self.bottom)]), stroke=SOFT, fill="none")
+        if self.days.low <= 0 <= self.days.high:
+            x = _LEFT + self.x(0)
+            add(self.root, "path", d=path([(x, _TOP), (x, self.bottom)]), stroke=LINE, stroke_width=1.6, fill="none")
+        middle = (_LEFT + self.right) / 2
+        words = "days from the infusion"
+        add(self.root, "text", words, x=middle, y=self.bottom + 32, text_anchor="middle", font_size=11, fill=INK)
+
+
+def days_of(tracks: Iterable[Track]) -> Linear:
+    """The time axis that several pictures share, so that they can be read side by side."""
+    found = [0.0]
+    for track in tracks:
+        found += [point.day for point in track.points] + [day for day, _ in track.events]
+    low, high = min(found), max(found)
+    room = 0.05 * (high - low) or 1.0
+    return Linear(low - room, high + room)
+
+
+def curve_picture(track: Track, *, days: Linear, width: float = 370, height: float = 240) -> str:
+    """One measure of one patient as SVG."""
+    root = drawing(width, height, name=f"{track.name} over time, {track.unit}")
+    frame = _Frame(root, width, height, days, _values(track))
+    area, wide = frame.area, frame.width
+    low, high = track.reference
+    if not math.isnan(low):
+        top = frame.y(high)
+        add(area, "rect", x=0, y=top, width=wide, height=max(0.0, frame.y(low) - top), fill=NORMAL, fill_opacity=0.65)
+    for value in track.thresholds:
+        dash = titled(area, f"threshold: {value:g} {track.unit}")
+        line = path([(0, frame.y(value)), (wide, frame.y(value))])
+        add(dash, "path", d=line, stroke=SOFT, stroke_dasharray="5 4", fill="none")
+    for day, what in track.events:
+        _event(frame, day, what)
+    _curve(frame, track)
+    _limits(frame, track.blanks, name="limit of blank", color=LINE)
+    _limits(frame, track.limits, name="limit of detection", color=SOFT)
+    for point in track.points:
+        _point(frame, point, track.color)
+    return to_text(root)
+
+
+def overlay(lines: Mapping[str, Sequence[Point]], *, name: str, unit: str, width: float = 900) -> str:
+    """One line per patient on shared axes, as SVG; dotted towards a value that lies below its limit of detection."""
+    points = [point for series in lines.values() for point in series]
+    days = days_of([Track(name=name, unit=unit, points=points)])
+    root = drawing(width, 340, name=f"{name}, {unit}")
+    frame = _Frame(root, width, 340, days, spanning([point.value for point in points], log=True))
+    for (patient, series), (color, dash) in zip(lines.items(), colors(len(lines)), strict=True):
+        group = titled(frame.area, patient)
+        for before, after in zip(series, series[1:], strict=False):
+            ends = [(frame.x(p.day), frame.y(p.value)) for p in (before, after)]
+            dotted = "1.5 3.5" if before.censored or after.censored else dash
+            style = {"stroke_dasharray": dotted} if dotted else {}
+            add(group, "path", d=path(ends), stroke=color, stroke_width=1.6, stroke_opacity=0.8, fill="none", **style)
+        for point in series:
+            _mark(titled(group, point.title), frame, point, color)
+    return to_text(root)
+
+
+def sparkline(points: Sequence[Point], *, days: Linear, values: Axis, name: str) -> str:
+    """A patient's points in a table cell, on the axes of all patients."""
+    width, height, room = 150.0, 34.0, 5.0
+    root = drawing(width, height, name=name)
+
+    def at(point: Point) -> tuple[float, float]:
+        return (
+            room + days.place(point.day) * (width - 2 * room),
+            room + (1 - values.place(point.value)) * (height - 2 * room),
+        )
+
+    zero = room + days.place(0) * (width - 2 * room)
+    add(root, "path", d=path([(zero, 0), (zero, height)]), stroke=LINE, fill="none")
+    seen = [at(point) for point in points]
+    if len(seen) > 1:
+        add(root, "path", d=path(seen), stroke=DONOR, stroke_width=1.2, stroke_opacity=0.5, fill="none")
+    for point in points:
+        x, y = at(point)
+        _symbol(titled(root, point.title), x, y, 2.6, DONOR, censored=point.censored)
+    return to_text(root)
+
+
+def colors(number: int) -> list[tuple[str, str]]:
+    """A colour and a dash for each of so many lines; from the ninth on the colours come again, dashed."""
+    return [(CATEGORIES[i % len(CATEGORIES)], DASHES[i // len(CATEGORIES) % len(DASHES)]) for i in range(number)]
+
+
+def _values(track: Track) -> Axis:
+    """All points with their intervals are shown; a band that explodes is cut off half a decade beyond."""
+    found = [v for p in track.points for v in (p.value, p.low, p.high)]
+    found += [value for _, value in (*track.limits, *track.blanks)]
+    found += [*track.reference, *track.thresholds]
+    known = [value for value in found if math.isfinite(value) and (value > 0 or not track.log)]
+    if track.log and known:
+        floor, roof = min(known) / 3, max(known) * 3
+        known += [value for row in track.curve for value in row[1:] if floor < value < roof]
+    elif known:
+        known += [0.0]
+    return spanning(known, log=track.log)
+
+
+def _event(frame: _Frame, day: float, what: str) -> None:
+    x = frame.x(day)
+    group = titled(frame.area, f"day {day:g}: {what}")
+    add(group, "path", d=path([(x, 0), (x, frame.height)]), stroke=SOFT, stroke_dasharray="1 3", fill="none")
+    words = what if len(what) <= 24 else what[:23] + "…"
+    turn = f"rotate(90 {x + 3:.1f} 4)"
+    add(group, "text", words, x=x + 3, y=4, font_size=9.5, fill=SOFT, transform=turn)
+
+
+def _curve(frame: _Frame, track: Track) -> None:
+    if not track.curve:
+        return
+    upper = [(frame.x(day), frame.y(high)) for day, _, _, high in track.curve]
+    lower = [(frame.x(day), frame.y(low)) for day, _, low, _ in track.curve]
+    add(frame.area, "path", d=path([*upper, *reversed(lower)], closed=True), fill=track.color, fill_opacity=0.13)
+    middle = path([(frame.x(day), frame.y(value)) for day, value, _, _ in track.curve])
+    add(frame.area, "path", d=middle, stroke=track.color, stroke_width=1.6, fill="none")
+
+
+def _limits(frame: _Frame, limits: Sequence[tuple[float, float]], *, name: str, color: str) -> None:
+    for day, value in limits:
+        x, y = frame.x(day), frame.y(value)
+        group = titled(frame.area, f"{name} on day {day:g}: {value:.3g}")
+        add(group, "path", d=path([(x - 7, y), (x + 7, y)]), stroke=color, stroke_width=2, fill="none")
+
+
+def _point(frame: _Frame, point: Point, color: str) -> None:
+    group = titled(frame.area, point.title)
+    if not point.censored and math.isfinite(point.low) and math.isfinite(point.high):
+        x = frame.x(point.day)
+        ends = path([(x, frame.y(point.low)), (x, frame.y(point.high))])
+        add(group, "path", d=ends, stroke=color, stroke_width=1.5, fill="none")
+    _mark(group, frame, point, color)
+
+
+def _mark(group: Element, frame: _Frame, point: Point, color: str) -> None:
+    _symbol(group, frame.x(point.day), frame.y(point.value), 4.2, color, censored=point.censored)
+
+
+def _symbol(group: Element, x: float, y: float, size: float, color: str, *, censored: bool) -> None:
+    if censored:
+        corners = [(x - size, y - size * 0.8), (x + size, y - size * 0.8), (x, y + size)]
+        add(group, "path", d=path(corners, closed=True), stroke=color, stroke_width=1.4, fill="#fff")
+    else:
+        add(group, "circle", cx=x, cy=y, r=size, fill=color, stroke="#fff", stroke_width=0.8)

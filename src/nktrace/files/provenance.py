@@ -1,0 +1,74 @@
+"""What the results rest on: hashes of every input, the configuration, the code, the packages, and when."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from nktrace import __version__
+from nktrace.files.atomic import replacing
+from nktrace.files.code import PACKAGE
+from nktrace.files.sheets import read_study
+
+PACKAGES = (
+    "numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "statsmodels", "lifelines", "flowkit", "flowio",
+    "anndata", "snakemake", "matplotlib", "bokeh", "pydantic",
+)  # fmt: skip
+
+
+def collect(study: Path) -> dict[str, Any]:
+    """The record of a study's run.
+
+    Returns:
+        Keys `nktrace` (version and digest of the code), `python`, `packages`, `configuration` (settings, and the
+        sha256 of every file of config/), `inputs` (sha256 per sample's FCS file), `references` (sha256 of every file
+        of the frozen references), `overrides`, `finished` (UTC, ISO 8601).
+
+    Raises:
+        StudyFaults: the sheets have faults.
+    """
+    sheets, settings = read_study(study)
+    return {
+        "nktrace": {"version": __version__, "code_sha256": _code()},
+        "python": platform.python_version(),
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "configuration": {"settings": settings.model_dump(mode="json"), "files": hashes(study / "config", study)},
+        "inputs": {
+            sample.sample: {"fcs": sample.fcs, "sha256": sha256(study / sample.fcs)}
+            for sample in sheets.samples.values()
+            if (study / sample.fcs).is_file()
+        },
+        "references": hashes(study / "results" / "reference", study),
+        "overrides": hashes(study / "config" / "overrides", study),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def write(path: Path | str, record: dict[str, Any]) -> None:
+    """Write the record as JSON, whole or not at all."""
+    with replacing(path) as draft:
+        draft.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def hashes(directory: Path, study: Path) -> dict[str, str]:
+    """sha256 of every file below a directory, by its path within the study, sorted."""
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    return {path.relative_to(study).as_posix(): sha256(path) for path in files}
+
+
+def sha256(path: Path) -> str:
+    """The sha256 of a file, read in blocks."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _code() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()

@@ -1,0 +1,91 @@
+"""Words of absolute counting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from nktrace.model.intervals import Interval
+
+
+class Platform(StrEnum):
+    """How cells per microlitre came about (`platform` of counts.tsv)."""
+
+    BEADS = "beads"
+    DUAL = "dual"
+    VOLUMETRIC = "volumetric"
+    NONE = "none"
+
+
+class CountStatus(StrEnum):
+    """`status` of counts.tsv."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+    NOT_AVAILABLE = "not_available"
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """An acquired volume in µL, nan if not known, and how it was read."""
+
+    value: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceRange:
+    """A reference interval in cells/µL for a sex (`F`, `M`, `any`) and age_min <= age < age_max in years."""
+
+    population: str
+    sex: str
+    age_min: float
+    age_max: float
+    low: float
+    high: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradeBand:
+    """A grade for low <= x < below cells/µL; `below` is None for the lower limit of the reference range."""
+
+    population: str
+    grade: str
+    low: float
+    below: float | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gated:
+    """A population of a sample as it was counted.
+
+    Attributes:
+        channels: the markers of its gate, sorted; empty where they are not known.
+        over_time: it is what a gate on time kept: less of the tube was looked at.
+    """
+
+    population: str
+    parent: str
+    events: int
+    parent_events: int
+    channels: tuple[str, ...] = ()
+    over_time: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountRow:
+    """A row of counts.tsv."""
+
+    sample: str
+    patient: str
+    day: float
+    population: str
+    cells_per_ul: Interval
+    platform: Platform
+    reference: ReferenceRange | None
+    grade: str
+    status: CountStatus
+    reason: str

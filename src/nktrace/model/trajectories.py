@@ -1,0 +1,119 @@
+"""What is measured over the visits of a patient, the curve behind it, and what is read off that curve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nktrace.model.intervals import UNKNOWN, Interval
+
+CELLS = "cells/µL"
+FRACTION = "fraction"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """One measurement. A replicate of the same day is a visit of its own.
+
+    Attributes:
+        day: days from the first infusion.
+        observed: the value with its interval, in the unit of the series; nan where nothing could be measured.
+            Under the limit of detection it is that limit, with the interval from 0 to the limit.
+        censored: whether the value is under its limit of detection.
+        quantified: whether the value is at or above its limit of quantification.
+        after: whether the sample was taken after the (first) infusion.
+        baseline: whether change is measured from this sample.
+        reason: why nothing was measured, or what to keep in mind.
+    """
+
+    day: float
+    observed: Interval
+    censored: bool = False
+    quantified: bool = True
+    after: bool = True
+    baseline: bool = False
+    reason: str = ""
+
+    @property
+    def measured(self) -> bool:
+        """Whether there is a number of its own (not only an upper limit)."""
+        return self.observed.known and not self.censored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """All visits of one patient, measure and platform, by day."""
+
+    patient: str
+    measure: str
+    unit: str
+    platform: str
+    visits: tuple[Visit, ...]
+    reason: str = ""
+
+    @property
+    def after(self) -> tuple[Visit, ...]:
+        """Visits after the infusion that say something: a value or a limit."""
+        return tuple(visit for visit in self.visits if visit.after and visit.observed.known)
+
+    @property
+    def baseline(self) -> Visit | None:
+        """The visit that change is measured from; of replicates the first."""
+        return next((visit for visit in self.visits if visit.baseline and visit.observed.known), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """Draws of the true values of a series at its days.
+
+    Attributes:
+        days: increasing, distinct; the visits that were used, and between them the days of a fine grid.
+        draws: (draw, day), in the unit of the series.
+        bounded_below: (day,) whether measured values bound the curve from below there, or only limits of detection
+            from above.
+        identified: whether the points identify a smooth curve; else each visit is drawn by itself, and `days` are the
+            visits only.
+        reason: why they do not.
+    """
+
+    days: NDArray[np.float64]
+    draws: NDArray[np.float64]
+    bounded_below: NDArray[np.bool_]
+    identified: bool
+    reason: str = ""
+
+    def at(self, days: list[float] | NDArray[np.float64]) -> NDArray[np.float64]:
+        """Draws (draw, day) at days that are among `days`.
+
+        Raises:
+            ValueError: there are no draws of a day.
+        """
+        if not np.isin(days, self.days).all():
+            raise ValueError(f"the curve has no draws at some of the days {days}")
+        return self.draws[:, np.searchsorted(self.days, days)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantity:
+    """One number read off a series. `status` is `ok`, `censored` (a bound, not the value) or `not_estimable`."""
+
+    name: str
+    value: Interval = field(default=UNKNOWN)
+    unit: str = ""
+    n_points: int = 0
+    status: str = "ok"
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """When something happened to one patient: after `low`, at `high` at the latest (`low` = `high`: on that day).
+
+    `high` = inf: not seen by the end of the observation. `never`: death came first, on day `low`.
+    """
+
+    low: float
+    high: float
+    never: bool = False

@@ -1,0 +1,132 @@
+"""The page that people open first: all patients at a glance, what failed, and where to read on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nktrace.figures.axes import spanning
+from nktrace.figures.curves import Point, Track, colors, days_of, overlay, sparkline
+from nktrace.pages.answers import SEEN
+from nktrace.pages.clusters import heat_maps
+from nktrace.pages.cohort_subsets import compositions
+from nktrace.pages.patient_figures import FRACTION, share_point
+from nktrace.pages.render import drawn, page
+from nktrace.pages.words import day, interval
+
+Row = Mapping[str, Any]
+
+KEY_QUANTITIES = ("cmax", "tlast", "first_below", "half_life_days")
+_WORSE = ("skipped", "pass", "warn", "fail")
+
+
+def cohort_page(
+    *,
+    samples: Sequence[Row],
+    patients: Sequence[Row],
+    checks: Sequence[Row],
+    trajectories: Sequence[Row],
+    kinetics: Sequence[Row],
+    chimerism: Sequence[Row],
+    summary: Sequence[Row],
+    clusters: Sequence[Mapping[str, str]],
+) -> str:
+    """The HTML of results/report/index.html.
+
+    Args:
+        samples, patients: who they are (sample, patient, day, role, panel, batch; patient, arm).
+        checks, trajectories, kinetics, chimerism, summary: rows of the cohort's tables; `summary` is cohort.tsv.
+        clusters: rows of clusters.tsv as text.
+    """
+    worst: dict[str, str] = {}
+    for row in checks:
+        worst[row["sample"]] = max(row["status"], worst.get(row["sample"], "skipped"), key=_WORSE.index)
+    rated = [{**sample, "status": worst.get(sample["sample"], "skipped")} for sample in samples]
+    shares = sorted((row for row in chimerism if row["population"] == "nk"), key=lambda row: row["day"])
+    seen = {row["patient"] for row in shares if row["status"] in SEEN}
+    asked = {row["patient"] for row in shares if row["status"] in (*SEEN, "not_detected")}
+    known = [row for row in summary if row["n"]]
+    return page(
+        "cohort.html",
+        samples=rated,
+        patients=_patients(patients, kinetics, shares, rated),
+        facts={"patients": len(patients), "samples": len(samples), "seen": len(seen), "asked": len(asked)},
+        unreadable=[row for row in checks if row["check"] == "readable" and row["status"] == "fail"],
+        flagged=sorted(
+            (row for row in checks if row["status"] in ("warn", "fail") and row["check"] != "readable"),
+            key=lambda row: row["status"] != "fail",
+        ),
+        curves=[figure for figure in _curves(trajectories) if figure],
+        donor_summary=[row for row in known if row["measure"] == "donor_nk" and row["quantity"] != "value"],
+        summary=known,
+        compositions=compositions(patients, trajectories),
+        clusters=heat_maps(clusters),
+    )
+
+
+def _patients(
+    patients: Sequence[Row], kinetics: Sequence[Row], shares: Sequence[Row], rated: Sequence[Row]
+) -> list[dict[str, Any]]:
+    points = {patient["patient"]: _share_points(patient["patient"], shares) for patient in patients}
+    everyone = [point for mine in points.values() for point in mine]
+    days = days_of([Track(name="", unit="", points=everyone)])
+    values = spanning([point.value for point in everyone], log=True)
+    rows = []
+    for patient in patients:
+        name = patient["patient"]
+        mine = [row for row in kinetics if row["patient"] == name and row["measure"] == "donor_nk"]
+        quantities = {row["quantity"]: row for row in mine if row["quantity"] in KEY_QUANTITIES}
+        seen = [row for row in shares if row["patient"] == name and row["status"] in SEEN]
+        statuses = [sample["status"] for sample in rated if sample["patient"] == name]
+        line = sparkline(points[name], days=days, values=values, name=f"Donor share of NK cells of {name} over time")
+        rows.append(
+            {
+                **patient,
+                "line": drawn(line) if points[name] else "",
+                "quantities": [quantities.get(quantity) for quantity in KEY_QUANTITIES],
+                "highest": max(seen, key=lambda row: row["donor_fraction"], default=None),
+                "samples": len(statuses),
+                "quality": {status: statuses.count(status) for status in ("fail", "warn") if status in statuses},
+            }
+        )
+    return rows
+
+
+def _share_points(patient: str, shares: Sequence[Row]) -> list[Point]:
+    return [share_point(row) for row in shares if row["patient"] == patient and not math.isnan(row["donor_fraction"])]
+
+
+def _curves(trajectories: Sequence[Row]) -> list[dict[str, Any] | None]:
+    return [
+        _overlay([row for row in trajectories if row["measure"] == "donor_nk" and row["unit"] != FRACTION], "Donor NK cells"),
+        _overlay(
+            [row for row in trajectories if row["measure"] == "donor_nk" and row["unit"] == FRACTION],
+            "Donor share of NK cells, where there is no count",
+        ),
+        _overlay([row for row in trajectories if row["measure"] == "nk"], "All NK cells"),
+    ]
+
+
+def _overlay(trajectories: Sequence[Row], title: str) -> dict[str, Any] | None:
+    rows = [row for row in trajectories if not math.isnan(row["observed"])]
+    if not rows:
+        return None
+    platforms: dict[str, set[str]] = {}
+    for row in rows:
+        platforms.setdefault(row["patient"], set()).add(row["platform"])
+    lines: dict[str, list[Point]] = {}
+    for row in sorted(rows, key=lambda row: (row["patient"], row["platform"] or "", row["day"])):
+        several = len(platforms[row["patient"]]) > 1
+        name = f"{row['patient']} ({row['platform']})" if several else row["patient"]
+        lines.setdefault(name, []).append(_point(row, name))
+    legend = [(name, *look) for name, look in zip(lines, colors(len(lines)), strict=True)]
+    unit = rows[0]["unit"]
+    return {"name": title, "unit": unit, "image": drawn(overlay(lines, name=title, unit=unit)), "legend": legend}
+
+
+def _point(row: Row, name: str) -> Point:
+    below = "below " if row["censored"] else ""
+    shown = interval(row, "observed", "observed_low", "observed_high")
+    title = f"{name}, day {day(row['day'])}: {below}{shown} {row['unit']}"
+    return Point(day=row["day"], value=row["observed"], censored=bool(row["censored"]), title=title)

@@ -1,0 +1,85 @@
+"""The page of one patient: whose NK cells, how many, which subset, for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nktrace.model.study import Patient, Sample
+from nktrace.pages.answers import answers
+from nktrace.pages.patient_figures import Curves, composition_figure, donor_figures, reconstitution_figures, subset_figures
+from nktrace.pages.render import page
+
+Row = Mapping[str, Any]
+
+LINEAGES = ("nk", "nk_bright", "nk_dim", "cd3", "t_cells", "b_cells", "monocytes")
+
+
+def patient_page(
+    patient: Patient,
+    *,
+    samples: Sequence[Sample],
+    counts: Sequence[Row],
+    chimerism: Sequence[Row],
+    trajectories: Sequence[Row],
+    curves: Sequence[Row],
+    kinetics: Sequence[Row],
+    cuts: Sequence[Row],
+    subsets: Sequence[Row],
+    checks: Sequence[Row],
+    thresholds: Mapping[str, Sequence[float]],
+    events: Sequence[Mapping[str, str]] = (),
+) -> str:
+    """The HTML of a patient's page.
+
+    Args:
+        patient, samples: rows of the sheets; samples on the timeline by day.
+        counts, chimerism, trajectories, curves, kinetics, cuts: the patient's tables.
+        subsets, checks: rows of subsets.tsv and qc.tsv of all its samples.
+        thresholds: cells per microlitre that count as recovery, by measure.
+        events: what happened to the patient, from events.tsv.
+    """
+    marks = [(float(row["day"]), row["kind"]) for row in events]
+    fitted = Curves(trajectories, curves, marks)
+    return page(
+        "patient.html",
+        patient=patient,
+        two_step=patient.first_donor_exposure_day < 0,
+        answers=answers(samples, chimerism=chimerism, trajectories=trajectories, kinetics=kinetics, subsets=subsets),
+        donor_figures=donor_figures(fitted, chimerism),
+        reconstitution=reconstitution_figures(fitted, counts, thresholds),
+        composition=composition_figure(samples, subsets),
+        subset_figures=subset_figures(fitted),
+        shares=_shares(samples, chimerism),
+        chimerism=chimerism,
+        kinetics=[row for row in kinetics if row["measure"] == "donor_nk"],
+        recovery=[
+            row for row in kinetics if row["measure"] != "donor_nk" and not row["measure"].startswith("fraction:")
+        ],
+        cuts=cuts,
+        samples=_samples(samples, checks),
+        problems=[row for row in checks if row["status"] in ("warn", "fail")],
+    )
+
+
+def _shares(samples: Sequence[Sample], chimerism: Sequence[Row]) -> dict[str, Any]:
+    """The donor fraction as a table: one line per sample, one column per lineage of which anything is known."""
+    known = {row["population"] for row in chimerism if row["status"] not in ("indeterminate", "uninformative")}
+    lineages = [lineage for lineage in LINEAGES if lineage in known] or ["nk"]
+    cells = {(row["sample"], row["population"]): row for row in chimerism}
+    lines = [
+        {"sample": sample, "cells": [cells.get((sample.sample, lineage)) for lineage in lineages]}
+        for sample in samples
+        if any((sample.sample, lineage) in cells for lineage in lineages)
+    ]
+    return {"lineages": lineages, "lines": lines}
+
+
+def _samples(samples: Sequence[Sample], checks: Sequence[Row]) -> list[dict[str, Any]]:
+    rows = []
+    for sample in samples:
+        bad = [row for row in checks if row["sample"] == sample.sample and row["status"] in ("warn", "fail")]
+        worst = "fail" if any(row["status"] == "fail" for row in bad) else "warn" if bad else "pass"
+        reasons = "; ".join(f"{row['check']}: {row['reason'] or row['status']}" for row in bad)
+        rows.append({"sample": sample, "status": worst, "reason": reasons})
+    return rows

@@ -1,0 +1,176 @@
+"""From a patient's tables to the pictures of its page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nktrace.figures.composition import composition, subset_colors
+from nktrace.figures.curves import Point, Track, curve_picture, days_of
+from nktrace.figures.svg import DONOR, PLAIN
+from nktrace.model.study import Sample
+from nktrace.pages.render import drawn
+from nktrace.pages.words import day, interval, label, percent
+
+Row = Mapping[str, Any]
+Figure = dict[str, Any]
+
+RECONSTITUTION = ("lymphocytes", "nk", "cd3", "cd4_t", "cd8_t", "b_cells")
+FRACTION = "fraction"
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """A patient's points and fitted curves, and the events to draw beside them."""
+
+    trajectories: Sequence[Row]
+    curves: Sequence[Row]
+    events: Sequence[tuple[float, str]]
+
+    def tracks(self, measure: str, *, per_cent: bool = False, **look: Any) -> list[Track]:
+        """One per counting platform, since platforms are never joined; none where nothing was measured."""
+        mine = [row for row in self.trajectories if row["measure"] == measure and not math.isnan(row["observed"])]
+        scale = 100 if per_cent else 1
+        tracks = []
+        for platform in dict.fromkeys(row["platform"] for row in mine):
+            rows = [row for row in mine if row["platform"] == platform]
+            apart = f" ({platform})" if platform and platform != "none" else ""
+            curve = [
+                (row["day"], scale * row["fitted"], scale * row["fitted_low"], scale * row["fitted_high"])
+                for row in self.curves
+                if row["measure"] == measure and row["platform"] == platform and not math.isnan(row["fitted"])
+            ]
+            tracks.append(
+                Track(
+                    name=label(measure) + apart,
+                    unit="%" if per_cent else rows[0]["unit"],
+                    points=[_observed(row, scale) for row in sorted(rows, key=lambda row: row["day"])],
+                    curve=curve,
+                    events=self.events,
+                    **look,
+                )
+            )
+        return tracks
+
+
+def donor_figures(fitted: Curves, chimerism: Sequence[Row]) -> list[Figure]:
+    """Donor NK cells per platform, and the donor share of NK cells with its limits."""
+    counted = [track for track in fitted.tracks("donor_nk") if track.unit != FRACTION]
+    shares = sorted(
+        (row for row in chimerism if row["population"] == "nk" and not math.isnan(row["donor_fraction"])),
+        key=lambda row: row["day"],
+    )
+    if shares:
+        curve = next((t.curve for t in fitted.tracks("donor_nk", per_cent=True)), ()) if not counted else ()
+        counted.append(
+            Track(
+                name="Donor share of NK cells",
+                unit="%",
+                points=[share_point(row) for row in shares],
+                curve=curve,
+                limits=[(row["day"], 100 * row["lod"]) for row in shares if not math.isnan(row["lod"])],
+                blanks=[(row["day"], 100 * row["lob"]) for row in shares if not math.isnan(row["lob"])],
+                events=fitted.events,
+            )
+        )
+    return _figures(counted, width=540, height=300)
+
+
+def share_point(row: Row) -> Point:
+    """A donor fraction in per cent; one that was not detected lies below its limit of detection."""
+    shown = interval(row, "donor_fraction", show="fraction")
+    remarks = "; ".join(part for part in (label(row["status"]), f"LoD {percent(row['lod'])}", row["reason"]) if part)
+    title = f"day {day(row['day'])}: {shown}; {remarks}"
+    if row["status"] == "not_detected":
+        return Point(day=row["day"], value=100 * row["lod"], censored=True, title=title)
+    value = 100 * min(max(row["donor_fraction"], 0.0), 1.0)
+    return Point(day=row["day"], value=value, low=100 * row["ci_low"], high=100 * row["ci_high"], title=title)
+
+
+def reconstitution_figures(
+    fitted: Curves, counts: Sequence[Row], thresholds: Mapping[str, Sequence[float]]
+) -> list[Figure]:
+    """Counts of the lymphocytes with reference ranges and thresholds of recovery."""
+    tracks = []
+    for measure in RECONSTITUTION:
+        ranges = [
+            (row["reference_low"], row["reference_high"])
+            for row in counts
+            if row["population"] == measure and not math.isnan(row["reference_low"])
+        ]
+        tracks += fitted.tracks(
+            measure,
+            reference=ranges[0] if ranges else (math.nan, math.nan),
+            thresholds=thresholds.get(measure, ()),
+            color=PLAIN,
+        )
+    return _figures(tracks)
+
+
+def subset_figures(fitted: Curves) -> list[Figure]:
+    """The share of each subset and state of NK cells, from zero on a linear axis."""
+    measures = dict.fromkeys(
+        row["measure"]
+        for row in fitted.trajectories
+        if row["measure"].startswith("fraction:") and not math.isnan(row["observed"])
+    )
+    tracks = [
+        track for measure in measures for track in fitted.tracks(measure, per_cent=True, color=PLAIN, log=False)
+    ]
+    return _figures(tracks, width=300, height=210)
+
+
+def composition_figure(samples: Sequence[Sample], subsets: Sequence[Row]) -> Figure | None:
+    """Stacked shares of the exclusive subsets over the samples that have NK cells."""
+    exclusive = [
+        row
+        for row in subsets
+        if not row["subset"].startswith("state:") and row["nk_events"] and not math.isnan(row["fraction_of_nk"])
+    ]
+    with_nk = {row["sample"] for row in exclusive}
+    shown = [sample for sample in samples if sample.sample in with_nk]
+    if not shown:
+        return None
+    found = {(row["sample"], row["subset"]): row for row in exclusive}
+    shares: dict[str, list[float]] = {}
+    titles: dict[str, list[str]] = {}
+    for name in dict.fromkeys(row["subset"] for row in exclusive):
+        rows = [found.get((sample.sample, name)) for sample in shown]
+        shares[name] = [row["fraction_of_nk"] if row else math.nan for row in rows]
+        titles[name] = [
+            f"{label(name)}, day {day(sample.day)}: {interval(row, 'fraction_of_nk', show='percent')}" if row else ""
+            for sample, row in zip(shown, rows, strict=True)
+        ]
+    days = [day(sample.day) for sample in shown]
+    name = "NK subsets of each sample, stacked shares of NK cells"
+    return {"image": drawn(composition(days, shares, name=name, titles=titles)), "legend": legend(list(shares))}
+
+
+def legend(subsets: Sequence[str]) -> list[tuple[str, str]]:
+    """The name and the colour of each subset."""
+    return [(label(name), color) for name, color in subset_colors(subsets).items()]
+
+
+def _observed(row: Row, scale: float) -> Point:
+    shown = interval(row, "observed", "observed_low", "observed_high", "percent" if row["unit"] == FRACTION else "number")
+    unit = "" if row["unit"] == FRACTION else f" {row['unit']}"
+    below = "below " if row["censored"] else ""
+    remarks = f"; {row['reason']}" if row["reason"] else ""
+    return Point(
+        day=row["day"],
+        value=scale * row["observed"],
+        low=scale * row["observed_low"],
+        high=scale * row["observed_high"],
+        censored=bool(row["censored"]),
+        title=f"day {day(row['day'])}: {below}{shown}{unit}{remarks}",
+    )
+
+
+def _figures(tracks: Sequence[Track], **size: float) -> list[Figure]:
+    days = days_of(tracks)
+    return [
+        {"name": track.name, "unit": track.unit, "image": drawn(curve_picture(track, days=days, **size))}
+        for track in tracks
+    ]

@@ -1,0 +1,144 @@
+"""Cells per microlitre: by counting beads, by the haematology analyser's lymphocytes, by acquired volume.
+
+Each count carries the Poisson error of its cells (which may be few, or none) and the relative errors of the rest.
+On the log scale the squared distances from point to bound add up (MOVER, Zou & Donner 2008), which for many cells is
+CV² = 1/N_cells + 1/N_beads + CV_pipette².
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from nktrace.model.counting import CountStatus, GradeBand, ReferenceRange, Volume
+from nktrace.model.intervals import UNKNOWN, Interval
+from nktrace.science.intervals import jeffreys, normal_quantile
+
+MICROLITRE_INSTRUMENTS = ("cytek", "aurora", "northern lights")
+LYMPHOSUM, LYMPHOSUM_WARN, LYMPHOSUM_FAIL = 0.95, 0.05, 0.10
+
+
+def beads_count(
+    cells: int,
+    beads: int,
+    *,
+    beads_per_tube: float,
+    blood_ul: float,
+    dilution: float = 1.0,
+    pipette_cv: float,
+    level: float,
+) -> Interval:
+    """Single platform: cells/beads x beads_per_tube/blood_ul x dilution. Unknown without bead events."""
+    if beads == 0:
+        return UNKNOWN
+    per_cell = beads_per_tube / beads / blood_ul * dilution
+    return _scaled(cells, per_cell, cv=math.hypot(beads**-0.5, pipette_cv), level=level)
+
+
+def volumetric_count(
+    cells: int, *, acquired_ul: float, dilution: float = 1.0, pipette_cv: float, level: float
+) -> Interval:
+    """Cells in the acquired volume: cells/acquired_ul x dilution."""
+    return _scaled(cells, dilution / acquired_ul, cv=pipette_cv, level=level)
+
+
+def dual_count(
+    cells: int,
+    lymphocytes: int,
+    *,
+    wbc_per_ul: float,
+    lymphocyte_fraction: float,
+    analyser_cv: float,
+    level: float,
+) -> Interval:
+    """Dual platform: wbc x lymphocyte_fraction x cells/lymphocytes, `cells` being among `lymphocytes`."""
+    analyser = wbc_per_ul * lymphocyte_fraction
+    error = math.exp(normal_quantile(level) * analyser_cv)
+    return share_of(Interval(analyser, analyser / error, analyser * error), cells, lymphocytes, level=level)
+
+
+def share_of(whole: Interval, cells: int, denominator: int, *, level: float) -> Interval:
+    """A count times the share cells/denominator (binomial), the way two tubes of one specimen are joined."""
+    if denominator == 0 or not whole.known:
+        return UNKNOWN
+    if cells == denominator:
+        return whole
+    return product(whole, jeffreys(cells, denominator, level))
+
+
+def product(first: Interval, second: Interval) -> Interval:
+    """Product of two independent non-negative quantities, their errors added on the log scale."""
+    value = first.value * second.value
+    if value == 0:
+        return Interval(0.0, 0.0, first.high * second.high)
+    down = math.hypot(*(math.log(i.value / i.low) if i.low > 0 else math.inf for i in (first, second)))
+    up = math.hypot(*(math.log(i.high / i.value) for i in (first, second)))
+    return Interval(value, value * math.exp(-down), value * math.exp(up))
+
+
+def vol_to_ul(text: str, instrument: str, unit: str) -> Volume:
+    """$VOL in µL: nanolitres by the FCS standard, microlitres as Cytek writes it. The reason says which was taken.
+
+    Args:
+        text: the keyword's value; one that is no positive number gives nan.
+        instrument: $CYT; decides where `unit` is `auto`.
+        unit: the setting: `nl`, `ul` or `auto`.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        return Volume(math.nan, f"$VOL is '{text}', not a volume")
+    why = "by the setting"
+    if unit == "auto":
+        known = any(name in instrument.casefold() for name in MICROLITRE_INSTRUMENTS)
+        unit, why = ("ul", f"as {instrument} writes it") if known else ("nl", "by the FCS standard")
+    return Volume(value if unit == "ul" else value / 1000.0, f"$VOL {text} in {'uL' if unit == 'ul' else 'nL'} {why}")
+
+
+def lymphosum(*, t_cells: int, b_cells: int, nk: int, lymphocytes: int) -> tuple[float, CountStatus]:
+    """Share of lymphocytes that are T (all CD3+), B or NK, and whether it is the 95 ± 5 % that it should be."""
+    share = (t_cells + b_cells + nk) / lymphocytes
+    away = abs(share - LYMPHOSUM)
+    if away > LYMPHOSUM_FAIL:
+        return share, CountStatus.FAIL
+    return share, CountStatus.WARN if away > LYMPHOSUM_WARN else CountStatus.OK
+
+
+def reference_range(
+    population: str, ranges: Sequence[ReferenceRange], *, sex: str, age_years: float
+) -> ReferenceRange | None:
+    """The range for a sex and age; None where there is none, or the sex that it depends on is not known.
+
+    A person of unknown age is taken for an adult: of the ranges that fit, the one for the highest ages.
+    """
+    fitting = [
+        r
+        for r in ranges
+        if r.population == population
+        and r.sex in (sex, "any")
+        and (math.isnan(age_years) or r.age_min <= age_years < r.age_max)
+    ]
+    return max(fitting, key=lambda r: (r.age_min, r.sex == sex), default=None)
+
+
+def grade_of(cells_per_ul: float, population: str, bands: Sequence[GradeBand], *, lower_limit: float) -> str:
+    """The grade of a count; `0` from the lower limit of normal up; empty where there are no bands or no limit."""
+    mine = [band for band in bands if band.population == population]
+    for band in sorted(mine, key=lambda band: band.low):
+        below = lower_limit if band.below is None else band.below
+        if band.low <= cells_per_ul < below:
+            return band.grade
+    return "0" if mine and cells_per_ul >= lower_limit else ""
+
+
+def _scaled(cells: int, factor: float, *, cv: float, level: float) -> Interval:
+    """A Poisson count times a factor with a relative error; the count's interval is that of Jeffreys' posterior."""
+    from scipy.special import gammaincinv  # here, since `nktrace gate` uses vol_to_ul alone
+
+    tail = (1 - level) / 2
+    low = 0.0 if cells == 0 else float(gammaincinv(cells, tail))
+    counted = Interval(cells, low, float(gammaincinv(cells + 1, 1 - tail)))
+    error = math.exp(normal_quantile(level) * cv)
+    return product(counted, Interval(factor, factor / error, factor * error))

@@ -1,0 +1,121 @@
+"""Every series of one patient with its curve and what is read off it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nktrace.model.intervals import UNKNOWN, Interval
+from nktrace.model.study import Patient
+from nktrace.model.trajectories import Curve, Quantity, Series, Visit
+from nktrace.science.drawing import generator
+from nktrace.science.kinetics import kinetics
+from nktrace.science.reconstitution import time_to_threshold
+from nktrace.science.trajectories import draw_visit, fit_curve, summarise
+from nktrace.science.visits import DONOR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """One series, what was fitted at its visits and between them, and its quantities.
+
+    Attributes:
+        fitted: one per visit; unknown where no curve is identified or the visit is not part of it.
+        grid: day and fitted value of a fine grid of days; empty where no curve is identified.
+        quantities: empty for a second platform of the same measure, which is shown but not reported.
+        apart: which other platforms were kept apart.
+    """
+
+    series: Series
+    curve: Curve
+    fitted: tuple[Interval, ...]
+    grid: tuple[tuple[float, Interval], ...]
+    quantities: tuple[Quantity, ...]
+    apart: str
+
+    def remark(self, visit: Visit) -> str:
+        """Why a visit has no fitted value."""
+        if not visit.observed.known:
+            return ""
+        if self.series.measure == DONOR and not visit.after:
+            return "before the infusion: not part of the curve"
+        return self.curve.reason
+
+
+def follow(
+    series: Sequence[Series],
+    patient: Patient,
+    *,
+    seed: int,
+    level: float,
+    min_points: int,
+    draws: int,
+    grid_points: int,
+    thresholds: Mapping[str, Sequence[float]],
+    confirm: bool,
+    days: Sequence[float],
+    window: float,
+) -> list[Followed]:
+    """Curves and quantities of all series of a patient. Of several platforms the first of a measure is reported."""
+    followed: list[Followed] = []
+    for one in series:
+        rng = generator(seed, "trajectories", one.patient, one.measure, one.platform)
+        # infused cells appear at once: no smooth curve leads from before the infusion to after it
+        visits = one.after if one.measure == DONOR else tuple(v for v in one.visits if v.observed.known)
+        curve = fit_curve(
+            visits,
+            unit=one.unit,
+            level=level,
+            min_points=min_points,
+            grid_points=grid_points,
+            draws=draws,
+            rng=rng,
+        )
+        platforms = [other.platform for other in series if other.measure == one.measure]
+        quantities: tuple[Quantity, ...] = ()
+        if one.platform == platforms[0]:
+            baseline = _baseline(one, curve, level=level, draws=draws, rng=rng)
+            quantities = kinetics(one, curve, baseline=baseline, level=level, days=days, window=window) + tuple(
+                time_to_threshold(
+                    one,
+                    threshold,
+                    confirm=confirm,
+                    last_followup_day=patient.last_followup_day,
+                    death_day=patient.death_day,
+                )
+                for threshold in thresholds.get(one.measure, ())
+            )
+        shown = _shown(curve, level)
+        followed.append(
+            Followed(
+                series=one,
+                curve=curve,
+                fitted=tuple(shown.get(visit.day, UNKNOWN) if visit in visits else UNKNOWN for visit in one.visits),
+                grid=tuple(shown.items()),
+                quantities=quantities,
+                apart=f"platform {platforms[0]}; kept apart: {', '.join(platforms[1:])}" if platforms[1:] else "",
+            )
+        )
+    return followed
+
+
+def _baseline(
+    series: Series, curve: Curve, *, level: float, draws: int, rng: np.random.Generator
+) -> NDArray[np.float64] | None:
+    """Draws of the true value at the baseline: of the curve, or from the visit's own error where that lacks it."""
+    visit = series.baseline
+    if visit is None:
+        return None
+    if visit.day in curve.days:
+        return curve.at([visit.day])[:, 0]
+    return draw_visit(visit, unit=series.unit, level=level, size=draws, rng=rng)
+
+
+def _shown(curve: Curve, level: float) -> dict[float, Interval]:
+    if not curve.identified:
+        return {}
+    columns = (column.tolist() for column in (curve.days, *summarise(curve, level=level)))
+    return {day: Interval(value, low, high) for day, value, low, high in zip(*columns, strict=True)}

@@ -1,0 +1,198 @@
+"""The gating tree of one sample: which rows this panel can carry out, and their gates from root to leaf."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from nktrace.model.events import Events, Mask
+from nktrace.model.gates import (
+    ROOT,
+    BooleanSettings,
+    ControlSettings,
+    Edge,
+    EdgePrior,
+    Gate,
+    GatedSample,
+    GatePriors,
+    GatingRow,
+    GatingTable,
+    MethodSettings,
+    Skipped,
+    ValleySettings,
+)
+from nktrace.model.panel import Kind, Panel, marker_key
+from nktrace.science.gating import REGISTRY
+from nktrace.science.gating.boolean import names, renamed
+from nktrace.science.gating.masks import mask
+from nktrace.science.gating.parent import Estimation, Parent, gate_of
+from nktrace.science.priors import combine, combine_whole
+
+_KIND = "kind:"
+
+
+def resolve(table: GatingTable, panel: Panel) -> tuple[tuple[GatingRow, ...], tuple[Skipped, ...]]:
+    """The rows that a panel can carry out, each with its markers, and those that it cannot.
+
+    Where the panel lacks a row's markers, an exclusion (`time`, `margin`, `singlets`, `optional=yes`) is skipped: its
+    children hang on its parent, which also stands in for it in booleans. Any other row is dropped with its
+    descendants and with every boolean that names one of them.
+    """
+    rows: list[GatingRow] = []
+    skipped: list[Skipped] = []
+    instead: dict[str, str] = {}
+    dropped: set[str] = set()
+    for row in table.rows:
+        parent = instead.get(row.parent, row.parent)
+        row = replace(row, parent=parent)
+        if parent in dropped:
+            skipped.append(_dropped(row, f"its parent {parent} is missing"))
+        elif isinstance(row.settings, BooleanSettings):
+            expression = renamed(row.settings.of, instead)
+            missing = sorted(names(expression) & dropped)
+            if not missing:
+                rows.append(replace(row, settings=BooleanSettings(expression)))
+                continue
+            skipped.append(_dropped(row, f"it names {', '.join(missing)}, which this panel does not have"))
+        else:
+            markers = [_first(alternatives, panel) for alternatives in row.channels]
+            lacking = [" or ".join(a) for a, m in zip(row.channels, markers, strict=True) if m is None]
+            if not lacking:
+                markers_found = tuple((m,) for m in markers if m is not None)
+                rows.append(replace(row, channels=markers_found, settings=_pointed(row.settings, instead)))
+                continue
+            reason = f"panel {panel.name} has no {' and no '.join(lacking)}"
+            if row.exclusion:
+                instead[row.population] = parent
+                skipped.append(Skipped(population=row.population, parent=parent, reason=reason, dropped=False))
+                continue
+            skipped.append(_dropped(row, reason))
+        dropped.add(row.population)
+    return tuple(rows), tuple(skipped)
+
+
+def _pointed(settings: MethodSettings, instead: Mapping[str, str]) -> MethodSettings:
+    """Settings that name a population, where that one was skipped."""
+    if isinstance(settings, ControlSettings):
+        return replace(settings, of=instead.get(settings.of, settings.of))
+    if isinstance(settings, ValleySettings):
+        return replace(settings, anchor=instead.get(settings.anchor, settings.anchor))
+    return settings
+
+
+def _dropped(row: GatingRow, reason: str) -> Skipped:
+    return Skipped(population=row.population, parent=row.parent, reason=reason, dropped=True)
+
+
+def _first(alternatives: tuple[str, ...], panel: Panel) -> str | None:
+    """The panel's marker for the first alternative that it has: by exact name, else by letters and digits."""
+    for name in alternatives:
+        if name.startswith(_KIND):
+            of_kind = panel.of_kind(Kind(name.removeprefix(_KIND)))
+            if of_kind:
+                return of_kind[0].marker
+            continue
+        if name in panel:
+            return name
+        alike = [marker for marker in panel.markers if marker_key(marker) == marker_key(name)]
+        if len(alike) == 1:
+            return alike[0]
+    return None
+
+
+def gate_sample(
+    events: Events,
+    rows: tuple[GatingRow, ...],
+    *,
+    panel: Panel,
+    priors: GatePriors | None,
+    tops: Mapping[str, float],
+    options: Estimation,
+    rng: np.random.Generator,
+    skipped: tuple[Skipped, ...] = (),
+    without: str = "",
+) -> GatedSample:
+    """Gate one sample from root to leaf: each row's own estimate, what the cohort lends it, and the members.
+
+    Args:
+        events: every event of the file, channels named by marker, on the transformed scale.
+        rows: resolved for this panel, parents first.
+        panel: for the kind of each detector.
+        priors: of the batch; None in the survey, where each sample speaks for itself.
+        tops: top of scale of each marker, before its transform, used for detectors on a linear scale.
+        options: settings of the estimates.
+        rng: each row draws from a child of its own, so that a row more or less changes no other row.
+        skipped: what `resolve` left out, handed through.
+        without: the marker that an FMO control lacks.
+    """
+    masks: dict[str, Mask] = {ROOT: np.ones(len(events), dtype=np.bool_)}
+    ancestors: dict[str, tuple[str, ...]] = {ROOT: ()}
+    inherited: dict[str, dict[tuple[str, str], Edge]] = {ROOT: {}}
+    kinds = {detector.marker: detector.kind for detector in panel.used}
+    gates = []
+    for row, child in zip(rows, rng.spawn(len(rows)), strict=True):
+        expected = _expected(priors, row.population)
+        parent = Parent(
+            population=row.parent,
+            events=events,
+            masks=masks,
+            ancestors=ancestors[row.parent],
+            inherited=inherited[row.parent],
+            expected=expected,
+            kinds=kinds,
+            tops=tops,
+            without=without,
+            options=options,
+            rng=child,
+        )
+        gate = _with_prior(parent, row, REGISTRY[row.method].estimate(parent, row))
+        gates.append(gate)
+        masks[row.population] = masks[row.parent] & mask(gate.shape, events, masks)
+        ancestors[row.population] = (row.parent, *ancestors[row.parent])
+        own = {(edge.channel, edge.edge): edge for edge in gate.edges if row.method not in ("time", "margin")}
+        inherited[row.population] = inherited[row.parent] | own
+    del masks[ROOT]
+    return GatedSample(tuple(gates), masks, skipped, without)
+
+
+def expanded(gated: GatedSample, kept: Mask) -> GatedSample:
+    """The gates of some events of a file as memberships of all: those left out are in no population.
+
+    Args:
+        gated: masks over the kept events.
+        kept: shape (events of the file,).
+    """
+    if kept.all():
+        return gated
+    masks = {}
+    for population, members in gated.masks.items():
+        masks[population] = np.zeros(kept.shape[0], dtype=np.bool_)
+        masks[population][kept] = members
+    return replace(gated, masks=masks)
+
+
+def _expected(priors: GatePriors | None, population: str) -> dict[tuple[str, str], EdgePrior]:
+    if priors is None:
+        return {}
+    return {(channel, edge): prior for (name, channel, edge), prior in priors.edges.items() if name == population}
+
+
+def _with_prior(parent: Parent, row: GatingRow, gate: Gate) -> Gate:
+    method = REGISTRY[row.method]
+    if not parent.expected or method.priors == "none":
+        return gate
+    if method.priors == "whole":
+        edges = combine_whole(gate, dict(parent.expected), z=parent.z)
+    else:
+        edges = tuple(
+            combine(
+                edge,
+                parent.expected.get((edge.channel, edge.edge)),
+                max_distance=parent.options.max_distance,
+                z=parent.z,
+            )
+            for edge in gate.edges
+        )
+    return gate_of(row, method.shape(row, edges), edges)

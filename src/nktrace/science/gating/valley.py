@@ -1,0 +1,197 @@
+"""`valley`: a cut at the lowest density between two populations, on one channel or on each of two.
+
+Where the parent shows one peak only, the cut comes from what is known elsewhere: the cohort's prior, a cut that an
+ancestor already has on this channel, a valley among the events of an ancestor, and at last the tail of the lone peak.
+Each of these says so.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from nktrace.model.events import FloatArray
+from nktrace.model.gates import Edge, Gate, GatingRow, Rectangle, Source, Status, ValleySettings
+from nktrace.science.density import (
+    Histogram,
+    Valley,
+    bandwidth_of,
+    floor_between,
+    histogram,
+    main_peak,
+    resample,
+    smooth,
+    valleys,
+)
+from nktrace.science.gating.parent import Parent, gate_of, rectangle_of, settings_of
+
+_LONE_SD = 3.0  # a lone peak is cut three of its sd away, where a normal one keeps 99.9 %
+_SUPPORT = 0.8  # share of resamples in which a valley must be found again
+_MIN_LONE = 20  # events that a peak's width can be read from
+_NOTHING = float(np.finfo(np.float32).max)  # beyond every event, yet a number that a file of gates can hold
+
+
+def shape(row: GatingRow, edges: tuple[Edge, ...]) -> Rectangle:
+    """Half a line, or a quadrant."""
+    return rectangle_of(row, edges)
+
+
+def estimate(parent: Parent, row: GatingRow) -> Gate:
+    """A cut per channel, the sign saying which side is kept."""
+    settings = settings_of(row, ValleySettings)
+    signs = settings.sign if len(settings.sign) > 1 else settings.sign * len(row.markers)
+    edges = tuple(
+        cut(parent, channel, edge="min" if sign == "+" else "max", settings=settings)
+        for channel, sign in zip(row.markers, signs, strict=False)
+    )
+    return gate_of(row, shape(row, edges), edges)
+
+
+def cut(parent: Parent, channel: str, *, edge: str, settings: ValleySettings) -> Edge:
+    """One cut on one channel, by the best evidence that there is."""
+    values = parent.values(channel)
+    anchor = _anchor(parent, channel, edge, settings)
+    own = valley_edge(parent, values, channel, edge=edge, settings=settings, anchor=anchor)
+    if own is not None and own.clear:
+        return own
+    why = missing_valley(parent, values)
+    if (channel, edge) in parent.expected:
+        return Edge(channel=channel, edge=edge, value=math.nan, clear=False, status=Status.WARN, reason=why)
+    if anchor is not None and anchor.clear:
+        return replace(anchor, clear=False, reason=f"{why}: the valley in {settings.anchor} is used")
+    if own is not None:
+        return own
+    if (inherited := parent.inherited.get((channel, edge))) is not None:
+        return replace(inherited, clear=False, reason=f"{why}: the cut above it on {channel} stands")
+    for ancestor in parent.ancestors:
+        found = valley_edge(parent, parent.values(channel, ancestor), channel, edge=edge, settings=settings)
+        if found is not None:
+            return replace(found, clear=False, status=Status.WARN, reason=f"{why}: the valley in {ancestor} is used")
+    return lone_peak_edge(parent, values, channel, edge=edge, lone=settings.lone, why=why)
+
+
+def missing_valley(parent: Parent, values: FloatArray) -> str:
+    """Why a parent's own events give no cut."""
+    few = values.shape[0] < parent.options.min_events
+    return f"{values.shape[0]} events in {parent.population}" if few else f"no clear valley in {parent.population}"
+
+
+def valley_edge(
+    parent: Parent,
+    values: FloatArray,
+    channel: str,
+    *,
+    edge: str,
+    settings: ValleySettings,
+    anchor: Edge | None = None,
+) -> Edge | None:
+    """The cut at a valley of these values with its bootstrap interval; None without one.
+
+    It is clear if at least `min_events` make it and most resamples show it again. With an `anchor` it must part the
+    same two populations.
+    """
+    counts = histogram(values) if values.shape[0] >= _MIN_LONE else None
+    if counts is None:
+        return None
+    found = valleys(counts, min_depth=settings.min_depth, min_share=settings.min_share)
+    if not found:
+        return None
+    expected = parent.expected.get((channel, edge))
+    if anchor is not None:
+        found = [valley for valley in found if counts.at(valley.left) < anchor.value < counts.at(valley.right)]
+    if not found:
+        return None
+    chosen = choose(found, counts, which=settings.which, expected=math.nan if expected is None else expected.mean)
+    se, support = _resampled(parent, counts, chosen, min_depth=settings.min_depth)
+    value = counts.at(chosen.bin)
+    if support < _SUPPORT:
+        reason = f"the valley stands in {support:.0%} of resamples only"
+    else:
+        few = values.shape[0] < parent.options.min_events
+        reason = f"a valley of {values.shape[0]} events only" if few else ""
+    return Edge(
+        channel=channel,
+        edge=edge,
+        value=value,
+        low=value - parent.z * se,
+        high=value + parent.z * se,
+        source=Source.DATA,
+        clear=not reason,
+        status=Status.WARN if reason else Status.OK,
+        reason=reason,
+    )
+
+
+def _anchor(parent: Parent, channel: str, edge: str, settings: ValleySettings) -> Edge | None:
+    """The valley of the anchor population, None without an anchor or without a valley there."""
+    if settings.anchor not in parent.masks or settings.anchor == parent.population:
+        return None
+    return valley_edge(parent, parent.values(channel, settings.anchor), channel, edge=edge, settings=settings)
+
+
+def choose(found: list[Valley], counts: Histogram, *, which: str, expected: float) -> Valley:
+    """The valley meant by the table: nearest to what the cohort has, else by its place or its depth."""
+    if not math.isnan(expected):
+        return min(found, key=lambda valley: abs(counts.at(valley.bin) - expected))
+    if which == "first":
+        return found[0]
+    if which == "last":
+        return found[-1]
+    return max(found, key=lambda valley: valley.score)
+
+
+def _resampled(parent: Parent, counts: Histogram, valley: Valley, *, min_depth: float) -> tuple[float, float]:
+    """Standard error of a valley's place, and the share of resamples in which it is still deep enough."""
+    smoothed = smooth(resample(counts.counts, times=parent.options.bootstrap, rng=parent.rng), valley.bandwidth)
+    window = 2 * math.sqrt(math.pi) * valley.bandwidth
+    places = floor_between(smoothed, valley.left, valley.right, window=window)
+    floor = smoothed[:, valley.left : valley.right + 1].min(axis=-1)
+    middle = int(valley.bin) + 1
+    lower = np.minimum(smoothed[:, :middle].max(axis=-1), smoothed[:, middle:].max(axis=-1))
+    support = float(np.mean(1 - floor / np.maximum(lower, 1e-12) >= min_depth))
+    # The grid itself is known to a bin only: the sd of a uniform distribution over one.
+    return math.hypot(float(places.std(ddof=1)), math.sqrt(1 / 12)) * counts.width, support
+
+
+def lone_peak_edge(parent: Parent, values: FloatArray, channel: str, *, edge: str, lone: str, why: str) -> Edge:
+    """Three sd beside the only peak there is, its width read on the side away from the cut."""
+    counts = histogram(values) if values.shape[0] >= _MIN_LONE else None
+    if counts is None:
+        return Edge(
+            channel=channel,
+            edge=edge,
+            value=_NOTHING if edge == "min" else -_NOTHING,
+            source=Source.DATA,
+            clear=False,
+            status=Status.FAIL,
+            reason=f"{why}, and neither a prior nor an ancestor to borrow from: the gate is empty",
+        )
+    place = lone_cut(counts, lone=lone)
+    draws = resample(counts.counts, times=parent.options.bootstrap, rng=parent.rng)
+    places = [lone_cut(replace(counts, counts=draw), lone=lone) for draw in draws if draw.sum() >= 2]
+    se = math.hypot(float(np.std(places, ddof=1)), counts.width * math.sqrt(1 / 12))
+    side = "above" if lone == "negative" else "below"
+    return Edge(
+        channel=channel,
+        edge=edge,
+        value=place,
+        low=place - parent.z * se,
+        high=place + parent.z * se,
+        source=Source.DATA,
+        clear=False,
+        status=Status.WARN,
+        reason=f"{why}: one peak, taken for {lone}, cut {_LONE_SD:g} sd {side} it",
+    )
+
+
+def lone_cut(counts: Histogram, *, lone: str) -> float:
+    """Three sd above (`negative`) or below (`positive`) the mode; the sd from the quantile on the other side of it."""
+    smoothed = smooth(counts.counts, bandwidth_of(counts.counts))
+    mode, _ = main_peak(counts.counts)
+    centre = counts.at(mode)
+    away = smoothed[mode::-1] if lone == "negative" else smoothed[mode:]
+    cumulative = np.cumsum(away)
+    sd = max(1.0, float(np.searchsorted(cumulative, 0.6827 * cumulative[-1]))) * counts.width
+    return centre + _LONE_SD * sd if lone == "negative" else centre - _LONE_SD * sd

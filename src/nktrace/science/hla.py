@@ -1,0 +1,129 @@
+"""Which antibody tells donor from recipient: typings are compared as alleles with the set that an antibody marks.
+
+Antigen names are not compared: an antibody "against A2" marks A*69 too, and a null allele of A*24 marks nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from nktrace.model.hla import Allele, Antibody, Direction, Information, Target, Typing, Verdict
+
+NOT_ON_SURFACE = frozenset("NSC")
+DOUBTFUL = frozenset("LAQ")
+
+
+def informs(
+    antibody: Antibody, *, donor: Typing | None, recipient: Typing | None, prior_graft: Typing | None = None
+) -> Verdict:
+    """Whether an antibody marks donor cells and no other, or every other cell and no donor cell.
+
+    Args:
+        donor, recipient: typings; None where there is none.
+        prior_graft: typing of the donor of an earlier stem cell graft. Its cells and the recipient's may both be
+            there, so a donor-positive antibody must mark neither and a recipient-positive one both.
+    """
+    people = {"donor": donor, "recipient": recipient} | ({"prior graft": prior_graft} if prior_graft else {})
+    marked = {who: marks(antibody, typing) for who, typing in people.items()}
+    others = [marked[who] for who in people if who != "donor"]
+    donor_positive = _all([marked["donor"], *(_not(other) for other in others)])
+    recipient_positive = _all([_not(marked["donor"]), *others])
+    deciding = tuple(
+        f"{who} {allele.written}"
+        for who, typing in people.items()
+        for allele in (typing.alleles if typing else ())
+        if _reacts(antibody.reacts, antibody.spares, allele)
+    )
+    for verdict, direction, negative in (
+        (donor_positive, Direction.DONOR_POSITIVE, [who for who in people if who != "donor"]),
+        (recipient_positive, Direction.RECIPIENT_POSITIVE, ["donor"]),
+    ):
+        if verdict is True:
+            return Verdict(
+                antibody=antibody.antibody,
+                information=Information.INFORMATIVE,
+                direction=direction,
+                deciding=deciding,
+                caution=_caution(antibody, {who: people[who] for who in negative}),
+            )
+    if donor_positive is None or recipient_positive is None:
+        missing = tuple(_missing(antibody, who, people[who]) for who in people if marked[who] is None)
+        return Verdict(
+            antibody=antibody.antibody, information=Information.INDETERMINATE, direction=None, deciding=missing
+        )
+    return Verdict(
+        antibody=antibody.antibody,
+        information=Information.UNINFORMATIVE,
+        direction=None,
+        deciding=deciding or ("marks no typed allele",),
+    )
+
+
+def marks(antibody: Antibody, typing: Typing | None) -> bool | None:
+    """Whether an antibody marks the cells of a person; None where the typing does not tell."""
+    if typing is None or not typing.alleles:
+        return None
+    found = [_reacts(antibody.reacts, antibody.spares, allele) for allele in typing.alleles]
+    if any(found):
+        return True
+    return None if None in found or _untyped(antibody, typing) else False
+
+
+def _untyped(antibody: Antibody, typing: Typing) -> list[str]:
+    """Loci that matter and of which no expressed allele is known: a null allele alone does not type its locus."""
+    expressed = {allele.locus for allele in typing.alleles if allele.suffix not in NOT_ON_SURFACE}
+    return sorted(antibody.loci - expressed)
+
+
+def _reacts(targets: Sequence[Target], spared: Sequence[Target], allele: Allele) -> bool | None:
+    """Whether an allele is among the targets; None where it is typed too coarsely or expressed doubtfully."""
+    if allele.suffix in NOT_ON_SURFACE:
+        return False
+    answers = {_group_reacts(targets, spared, allele, group) for group in allele.groups}
+    answer = answers.pop() if len(answers) == 1 else None
+    return None if answer and allele.suffix in DOUBTFUL else answer
+
+
+def _group_reacts(targets: Sequence[Target], spared: Sequence[Target], allele: Allele, group: str) -> bool | None:
+    exact = allele.protein.isdigit()
+    if exact and Target(allele.locus, group, allele.protein) in spared:
+        return False
+    if Target(allele.locus, group) in targets:
+        return True
+    proteins = [target for target in targets if (target.locus, target.group) == (allele.locus, group)]
+    if not proteins:
+        return False
+    return any(target.protein == allele.protein for target in proteins) if exact else None
+
+
+def _all(answers: Iterable[bool | None]) -> bool | None:
+    known = list(answers)
+    if False in known:
+        return False
+    return None if None in known else True
+
+
+def _not(answer: bool | None) -> bool | None:
+    return None if answer is None else not answer
+
+
+def _caution(antibody: Antibody, negative: dict[str, Typing | None]) -> str:
+    crossing = [
+        f"{who} {allele.written}"
+        for who, typing in negative.items()
+        for allele in (typing.alleles if typing else ())
+        if _reacts(antibody.cross_reacts, (), allele) is not False
+    ]
+    if not crossing:
+        return ""
+    return f"may cross-react with {', '.join(crossing)}" + (f" ({antibody.condition})" if antibody.condition else "")
+
+
+def _missing(antibody: Antibody, who: str, typing: Typing | None) -> str:
+    if typing is None or not typing.alleles:
+        return f"{who} is not typed"
+    loci = _untyped(antibody, typing)
+    if loci:
+        return f"{who} is not typed at {', '.join(loci)}"
+    unclear = [a.written for a in typing.alleles if _reacts(antibody.reacts, antibody.spares, a) is None]
+    return f"{who} {', '.join(unclear)} is typed too coarsely or expressed doubtfully"

@@ -1,0 +1,131 @@
+"""HLA typings as text: molecular and serological writing, and the nearest valid form of a wrong one."""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+from nktrace.model.errors import TypingError
+from nktrace.model.hla import Allele, Target, Typing
+
+# Allele groups and serological antigens of HLA-A and HLA-B, and the groups behind each antigen
+# (Holdsworth 2009, Tissue Antigens 73:95, 10.1111/j.1399-0039.2008.01183.x). A broad antigen has several groups.
+_GROUPS_A = "01 02 03 11 23 24 25 26 29 30 31 32 33 34 36 43 66 68 69 74 80"
+_GROUPS_B = (
+    "07 08 13 14 15 18 27 35 37 38 39 40 41 42 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58 59 67 73 78 81 82 83"
+)
+GROUPS = {"A": frozenset(_GROUPS_A.split()), "B": frozenset(_GROUPS_B.split())}
+_SEROLOGY: dict[str, tuple[str, ...]] = {
+    **{f"A{int(group)}": (group,) for group in GROUPS["A"]},
+    **{f"B{int(group)}": (group,) for group in GROUPS["B"] - {"15"}},
+    "A9": ("23", "24"),
+    "A10": ("25", "26", "34", "66"),
+    "A19": ("29", "30", "31", "32", "33", "74"),
+    "A28": ("68", "69"),
+    "B5": ("51", "52"),
+    "B12": ("44", "45"),
+    "B15": ("15",),
+    "B16": ("38", "39"),
+    "B17": ("57", "58"),
+    "B21": ("49", "50"),
+    "B22": ("54", "55", "56"),
+    "B60": ("40",),
+    "B61": ("40",),
+    "B64": ("14",),
+    "B65": ("14",),
+    "B70": ("15",),
+    **{f"B{split}": ("15",) for split in (62, 63, 71, 72, 75, 76, 77)},
+}
+_SEROLOGICAL_PROTEINS = {"A203": ("02", "03"), "A210": ("02", "10"), "A2403": ("24", "03")}
+_LOCI = ("A", "B", "C", "DRB1", "DRB3", "DRB4", "DRB5", "DQA1", "DQB1", "DPA1", "DPB1")
+
+_MOLECULAR = re.compile(
+    r"(?P<locus>[A-Z]+[0-9]?)\*(?P<group>\d{2,3})"
+    r"(?::(?P<protein>\d{2,4}|[A-Z]{2,5})(?::\d{2,4}){0,2})?(?P<suffix>[NLSCAQGP]?)",
+    re.ASCII,
+)
+_OTHER_SEROLOGY = re.compile(r"(Cw|DR|DQ|DP)([1-9]\d{0,3})", re.ASCII)
+_LOOSE = re.compile(rf"(?:HLA[-_ ]?)?({'|'.join(sorted(_LOCI, reverse=True))})[\s*_-]*([\d:.]+)([NLSCAQ]?)", re.ASCII)
+
+
+def parse_typing(text: str) -> Typing:
+    """A typing such as `A*01:01,A*02:01;B*07:02,B*08:01`.
+
+    Commas and semicolons separate alleles. An allele is written with two or more fields (`A*02:01`), as a group
+    (`A*02`) or serologically (`A2`); `HLA-` may stand before it. `-` after an allele is a second, equal one.
+
+    Returns:
+        The alleles in the order written; empty for an empty text.
+
+    Raises:
+        TypingError: all wrongly written alleles at once, each with the nearest valid form, or more than two at a locus.
+    """
+    alleles: list[Allele] = []
+    problems: list[str] = []
+    for word in re.split(r"[,;]", text):
+        written = word.strip()
+        if not written or written == "-":
+            continue
+        allele = _allele(written.removeprefix("HLA-"))
+        if allele is None:
+            near = _nearest_form(written)
+            problems.append(f"'{written}' is not an allele" + (f", did you mean '{near}'?" if near else ""))
+        else:
+            alleles.append(allele)
+    for locus in dict.fromkeys(allele.locus for allele in alleles):
+        mine = [allele.written for allele in alleles if allele.locus == locus]
+        if len(mine) > 2 and locus not in ("DR", "DQ", "DP"):
+            problems.append(f"more than two alleles at locus {locus} ({', '.join(mine)})")
+    if problems:
+        raise TypingError("; ".join(problems), mend="Write alleles as A*02:01, groups as A*02, antigens as A2")
+    return Typing(tuple(alleles))
+
+
+def parse_target(text: str) -> Target:
+    """An allele group or a protein of an antibody's reactivity set: `A*02`, `B*15:16`.
+
+    Raises:
+        TypingError: it is written otherwise.
+    """
+    allele = _allele(text)
+    if allele is None or "*" not in text or allele.suffix or not (not allele.protein or allele.protein.isdigit()):
+        near = _nearest_form(text)
+        raise TypingError(f"'{text}' is not an allele group or protein", mend=f"Did you mean '{near}'?" if near else "")
+    return Target(allele.locus, allele.groups[0], allele.protein)
+
+
+def _allele(text: str) -> Allele | None:
+    """An allele from its writing, None where that is not valid."""
+    match = _MOLECULAR.fullmatch(text)
+    if match:
+        locus, group = match["locus"], match["group"]
+        if locus not in _LOCI or group not in GROUPS.get(locus, {group}):
+            return None
+        suffix = "" if match["suffix"] in ("G", "P") else match["suffix"]
+        return Allele(written=text, locus=locus, groups=(group,), protein=match["protein"] or "", suffix=suffix)
+    if text in _SEROLOGY:
+        return Allele(written=text, locus=text[0], groups=_SEROLOGY[text])
+    if text in _SEROLOGICAL_PROTEINS:
+        group, protein = _SEROLOGICAL_PROTEINS[text]
+        return Allele(written=text, locus="A", groups=(group,), protein=protein)
+    other = _OTHER_SEROLOGY.fullmatch(text)
+    if other:
+        locus = "C" if other[1] == "Cw" else other[1]
+        return Allele(written=text, locus=locus, groups=(other[2].zfill(2),))
+    return None
+
+
+def _nearest_form(text: str) -> str:
+    """The valid writing that a wrong one most likely stands for; empty where none is near."""
+    loose = _LOOSE.fullmatch(text.strip().upper().replace("CW", "C"))
+    if loose:
+        locus, digits, suffix = loose.groups()
+        fields = re.split(r"[:.]", digits)
+        if len(fields) == 1 and len(digits) >= 4:  # the writing before 2010: A*0201
+            fields = [digits[:2], digits[2:4]]
+        candidate = f"{locus}*{':'.join(field.zfill(2) for field in fields)}{suffix}"
+        if _allele(candidate):
+            return candidate
+    names = [*_SEROLOGY, *(f"{locus}*{group}" for locus, groups in GROUPS.items() for group in sorted(groups))]
+    near = difflib.get_close_matches(text.strip().upper(), sorted(names), n=1, cutoff=0.5)
+    return near[0] if near else ""

@@ -1,0 +1,179 @@
+"""When a count comes back: the time to a threshold of one patient as an interval, and its distribution over a cohort.
+
+A threshold is reached somewhere between two visits, so visit dates are never taken for event times (Kaplan-Meier at
+visit dates is biased late); Turnbull's estimator takes the intervals. Death before the threshold means never reached
+(subdistribution): such a patient stays in the denominator for good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nktrace.model.intervals import UNKNOWN, Interval
+from nktrace.model.trajectories import Quantity, Series, Visit, Waiting
+
+Array = NDArray[np.float64]
+
+
+def time_to_threshold(
+    series: Series, threshold: float, *, confirm: bool, last_followup_day: float, death_day: float
+) -> Quantity:
+    """Days from the infusion until `threshold` is reached: in (`low`, `high`], the value read between the two visits.
+
+    Args:
+        threshold: in the unit of the series.
+        confirm: whether the next visit must be at or above it, too.
+        last_followup_day, death_day: nan where unknown or alive.
+
+    Status is `censored` where it was not reached: `high` is then infinite, `low` the last day known to be below. Death
+    first means never: the value is infinite and `low` the day of death. Above at baseline is not at risk, thus
+    `not_estimable`.
+    """
+    after = [visit for visit in series.after if np.isnan(death_day) or visit.day <= death_day]
+    days = sorted({visit.day for visit in after})
+    name, unit = f"time_to_threshold:{threshold:g}", "days"
+
+    def result(value: Interval, status: str, reason: str) -> Quantity:
+        return Quantity(name=name, value=value, unit=unit, n_points=len(days), status=status, reason=reason)
+
+    baseline = series.baseline
+    if baseline is not None and _reached([baseline], threshold):
+        why = f"already above at baseline (day {baseline.day:g}): not at risk"
+        return result(UNKNOWN, "not_estimable", why)
+    if not days:
+        return result(UNKNOWN, "not_estimable", "no visit after the infusion has a value")
+    above = [_reached([visit for visit in after if visit.day == day], threshold) for day in days]
+    for index, day in enumerate(days):
+        if above[index] and (not confirm or (index + 1 < len(days) and above[index + 1])):
+            before = days[index - 1] if index else 0.0
+            crossing = _crossing(after, threshold, before, day) if index else (before + day) / 2
+            return result(Interval(crossing, before, day), "ok", "no baseline" if baseline is None else "")
+    below = max((day for day, reached in zip(days, above, strict=True) if not reached), default=0.0)
+    waiting = f"reached on day {days[-1]:g}, without a later sample to confirm it" if above[-1] else ""
+    if not np.isnan(death_day):
+        reason = "; ".join(part for part in (waiting, f"death on day {death_day:g}: never reached") if part)
+        return result(Interval(np.inf, death_day, np.inf), "censored", reason)
+    end = days[-1] if np.isnan(last_followup_day) else max(last_followup_day, days[-1])
+    reason = waiting or f"not reached by day {days[-1]:g} (end of follow-up: day {end:g})"
+    return result(Interval(np.nan, below, np.inf), "censored", reason)
+
+
+def waiting(time: Interval) -> Waiting:
+    """The interval in which a patient's time lies, from value and bounds as `time_to_threshold` gives them."""
+    return Waiting(time.low, time.high, never=bool(np.isposinf(time.value)))
+
+
+def _reached(visits: Sequence[Visit], threshold: float) -> bool:
+    """Whether the mean of the replicates is at or above; a value under its limit is below whatever lies above that."""
+    values = [0.0 if visit.censored else visit.observed.value for visit in visits]
+    return float(np.mean(values)) >= threshold
+
+
+def _crossing(visits: Sequence[Visit], threshold: float, before: float, day: float) -> float:
+    """Where the straight line between the log values of two visits meets the threshold; halfway where one has none."""
+
+    def value(at: float) -> float:
+        values = [visit.observed.value for visit in visits if visit.day == at and visit.measured]
+        return float(np.mean(values)) if values else np.nan
+
+    low, high = value(before), value(day)
+    if not (0 < low < threshold):
+        return (before + day) / 2
+    share = np.log(threshold / low) / np.log(high / low)
+    return float(before + share * (day - before))
+
+
+@dataclass(frozen=True, slots=True)
+class Incidence:
+    """Mass `step` in each interval (`left`, `right`]; what is missing to 1 are deaths before the event."""
+
+    left: Array
+    right: Array
+    step: Array
+
+    def by(self, day: float) -> float:
+        """Share that has reached the threshold by `day`, at least: the mass of all intervals that end by then."""
+        return float(self.step[self.right <= day].sum())
+
+    def quantile(self, share: float) -> Interval:
+        """The interval in which the incidence passes `share`, its middle as the value; unknown if it does not."""
+        passed = np.flatnonzero(np.cumsum(self.step) >= share - 1e-6)
+        if not passed.size or not np.isfinite(self.right[passed[0]]):
+            return UNKNOWN
+        left, right = float(self.left[passed[0]]), float(self.right[passed[0]])
+        return Interval((left + right) / 2, left, right)
+
+
+def turnbull(times: Sequence[Waiting]) -> Incidence:
+    """Cumulative incidence of interval-censored times by non-parametric maximum likelihood, by EM.
+
+    Turnbull (J R Stat Soc B 1976); with deaths as a competing event of known day, Hudgens, Satten & Longini (Biometrics
+    2001). Mass can lie only in the innermost intervals, from a left end to the next right end, and on days of death.
+    Who is lost at `low` can have the event, or die, at any place after it.
+
+    Raises:
+        ValueError: no times, or one that ends before it starts.
+    """
+    left, right, possible = _places(times)
+    mass = _maximise(possible, np.ones((1, len(times))), tolerance=1e-8, max_steps=20_000)
+    return Incidence(left, right, mass[0, : left.size])
+
+
+def turnbull_resampled(times: Sequence[Waiting], *, size: int, rng: np.random.Generator) -> list[Incidence]:
+    """The estimate of `size` resamples of the patients, over the places of the whole cohort."""
+    left, right, possible = _places(times)
+    n = len(times)
+    weights = rng.multinomial(n, np.full(n, 1 / n), size=size).astype(np.float64)
+    mass = _maximise(possible, weights, tolerance=1e-6, max_steps=2_000)
+    return [Incidence(left, right, row) for row in mass[:, : left.size]]
+
+
+def _places(times: Sequence[Waiting]) -> tuple[Array, Array, Array]:
+    """Ends of the innermost intervals, and whether patient i can be at place j; the last places are days of death."""
+    if not times or any(time.high < time.low for time in times):
+        raise ValueError("turnbull needs at least one time, and each must end after it starts")
+    left, right = _innermost([time for time in times if not time.never])
+    deaths = np.unique([time.low for time in times if time.never])
+    low, high = np.array([(time.low, time.high) for time in times]).T[:, :, None]
+    never = np.array([time.never for time in times])[:, None]
+    starts_within = np.where(left == right, (low < right) | ((low == right) & (low == high)), low <= left)
+    reached = starts_within & (right <= high) & ~never
+    died = np.where(never, low == deaths, (low < deaths) & np.isinf(high))
+    return left, right, np.hstack([reached, died]).astype(np.float64)
+
+
+def _maximise(possible: Array, weights: Array, *, tolerance: float, max_steps: int) -> Array:
+    """Mass of each place (draw, place) by self-consistency, for draws of patients' weights (draw, patient)."""
+    mass = np.full((weights.shape[0], possible.shape[1]), 1 / possible.shape[1])
+    total = weights.sum(axis=1, keepdims=True)
+    for _ in range(max_steps):
+        share = np.maximum(mass @ possible.T, 1e-300)  # 0 for a patient who is not in the draw
+        updated = mass * ((weights / share) @ possible) / total
+        change = np.abs(updated - mass).max()
+        mass = updated
+        if change < tolerance:
+            break
+    return mass
+
+
+def _innermost(times: Sequence[Waiting]) -> tuple[Array, Array]:
+    """Intervals (left, right] with no other end in between. An exact time is one of no length.
+
+    At one day a right end comes before a left end (half-open intervals do not touch), but an exact time opens first.
+    """
+    ends = []
+    for time in times:
+        exact = time.low == time.high
+        ends += [(time.low, 0 if exact else 2, "left"), (time.high, 1, "right")]
+    ends.sort()
+    left, right = [], []
+    for (a, _, kind), (b, _, following) in pairwise(ends):
+        if kind == "left" and following == "right":
+            left.append(a)
+            right.append(b)
+    return np.array(left), np.array(right)

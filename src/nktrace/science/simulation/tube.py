@@ -1,0 +1,178 @@
+"""One tube: which cells it holds, their light, what the instrument writes, and what each event truly is."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nktrace.model.panel import Kind
+from nktrace.model.simulated import EventTruth, SimulatedFile, Tube
+from nktrace.model.simulation import (
+    CellTable,
+    Conditions,
+    SimulatedDetector,
+    SimulatedPanel,
+    SimulatedPatient,
+    Simulation,
+)
+from nktrace.science.simulation.cells import NK_KINDS, POPULATIONS, Makeup, light
+from nktrace.science.simulation.course import conditions_of
+from nktrace.science.simulation.instrument import TOP, arrivals, coincide, detect, spill_matrix
+
+NOT_CELLS = ("debris", "beads")
+
+
+def generator(seed: int, *words: str) -> np.random.Generator:
+    """A generator of its own for every name, so that a file's bytes do not depend on which others are written."""
+    digest = hashlib.sha256("\x1f".join(words).encode()).digest()
+    return np.random.default_rng([seed, *np.frombuffer(digest, dtype=np.uint32).tolist()])
+
+
+def simulate_tube(tube: Tube, *, simulation: Simulation, table: CellTable) -> SimulatedFile:
+    """The file of a tube; the same bytes for the same simulation and sample, whatever else is simulated."""
+    panel = simulation.panels[tube.sample.panel]
+    patient = next(p for p in simulation.patients if p.patient == tube.sample.patient)
+    conditions = conditions_of(simulation, patient)
+    rng = generator(simulation.seed, "sample", tube.sample.sample)
+    n = simulation.events[tube.sample.panel]
+    makeup, partners = _makeup(tube, panel, n, conditions=conditions, rng=rng)
+    fluorescent = [detector for detector in panel.detectors if detector.fluorescent]
+    cells = light(
+        makeup,
+        detectors=fluorescent,
+        table=table,
+        gains=_gains(tube, fluorescent, seed=simulation.seed, conditions=conditions),
+        stains=lambda detector, infused: carries(detector, patient.donor_hla if infused else patient.recipient_hla),
+        false_positives=_false_positives(tube, simulation.seed, conditions),
+        rng=rng,
+    )
+    pulses = coincide(cells, rows=partners, rng=rng)
+    clog = conditions.clog_span if rng.random() < conditions.clog else None
+    clock = arrivals(n, events_per_second=panel.events_per_second, clog_span=clog, rng=rng)
+    events = detect(pulses, clock, detectors=panel.detectors, drift=conditions.drift, rng=rng)
+    limits = [d.channel for d in panel.detectors if d.kind is Kind.SCATTER and not d.marker.endswith("-W")]
+    at_limit = np.any([events.column(channel) >= TOP - 1.0 for channel in limits], axis=0)
+    blurred = generator(simulation.seed, "matrix", tube.sample.batch, tube.sample.panel)
+    matrix = spill_matrix(fluorescent, error=conditions.spillover_error, rng=blurred)
+    return SimulatedFile(
+        events=events,
+        labels=tuple(d.marker if d.fluorescent else "" for d in panel.detectors),
+        tops=tuple(TOP for _ in panel.detectors),
+        keywords=_keywords(tube, patient, fluorescent, matrix),
+        truth=_truth(makeup, partners, n, disturbed=clock.clogged | at_limit),
+    )
+
+
+def abundance(tube: Tube, panel: SimulatedPanel) -> dict[tuple[str, bool], float]:
+    """Cells per microlitre of what the tube's preparation keeps, by (kind, infused)."""
+    cells = {(kind, False): value for kind, value in tube.draw.own.items()}
+    cells |= {(kind, True): value for kind, value in tube.draw.infused.items()}
+    return {key: value * panel.keep.get(key[0], 1.0) for key, value in cells.items()}
+
+
+def carries(detector: SimulatedDetector, typing: str) -> bool:
+    """Whether a typing (`A*02:01,A*01:01;B*07:02`) has an allele of a group that the antibody stains."""
+    alleles = [allele.strip() for locus in typing.split(";") for allele in locus.split(",")]
+    return any(allele == group or allele.startswith(f"{group}:") for allele in alleles for group in detector.antigens)
+
+
+def _makeup(
+    tube: Tube, panel: SimulatedPanel, events: int, *, conditions: Conditions, rng: np.random.Generator
+) -> tuple[Makeup, NDArray[np.int64]]:
+    """What every event is, followed by the partners of the doublets; and which events are doublets."""
+    present = abundance(tube, panel)
+    weights = np.array(list(present.values()))
+    if panel.counting:
+        pipetted = np.exp(conditions.pipette_cv * rng.standard_normal(2))
+        weights = np.append(weights * pipetted[0], panel.beads_per_tube / panel.blood_ul * pipetted[1])
+    strata = [*present, ("beads", False)] if panel.counting else list(present)
+    weights = np.append(weights / weights.sum() * (1.0 - conditions.debris), conditions.debris)
+    strata.append(("debris", False))
+    counts = rng.multinomial(events, weights)
+    stratum = rng.permutation(np.repeat(np.arange(len(strata)), counts))
+    cells = np.flatnonzero(np.array([kind not in NOT_CELLS for kind, _ in strata])[stratum])
+    partners = np.sort(rng.choice(cells, size=int(conditions.doublets * cells.size), replace=False))
+    stratum = np.concatenate([stratum, rng.choice(stratum[cells], size=partners.size)])
+    kinds = tuple(dict.fromkeys(kind for kind, _ in strata))
+    n = stratum.size
+    makeup = Makeup(
+        kinds=kinds,
+        kind=np.array([kinds.index(name) for name, _ in strata])[stratum],
+        infused=np.array([infused for _, infused in strata])[stratum],
+        dead=rng.random(n) < conditions.dead,
+        activated=rng.random(n) < tube.draw.activation,
+        shed=rng.random(n) < conditions.cd16_shed,
+    )
+    is_cell, is_nk = makeup.among(NOT_CELLS, invert=True), makeup.among(NK_KINDS)
+    for state, possible in ((makeup.dead, is_cell), (makeup.activated, is_nk), (makeup.shed, is_nk)):
+        state &= possible
+    return makeup, partners
+
+
+def _gains(tube: Tube, detectors: list[SimulatedDetector], *, seed: int, conditions: Conditions) -> dict[str, float]:
+    """Staining gain by marker: of the batch, of the person, of the sample."""
+    shifts = {
+        f"batch/{tube.sample.batch}/{tube.sample.panel}": conditions.batch_shift,
+        f"person/{tube.person}": conditions.patient_shift,
+        f"sample/{tube.sample.sample}": conditions.sample_shift,
+    }
+    gains = {}
+    for detector in detectors:
+        total = sum(
+            sd * generator(seed, "gain", name, detector.marker).standard_normal() for name, sd in shifts.items()
+        )
+        gains[detector.marker] = math.exp(total)
+    return gains
+
+
+def _false_positives(tube: Tube, seed: int, conditions: Conditions) -> float:
+    z = generator(seed, "hla", tube.sample.batch).standard_normal()
+    return conditions.hla_background * math.exp(conditions.hla_background_cv * z)
+
+
+def _keywords(
+    tube: Tube, patient: SimulatedPatient, detectors: list[SimulatedDetector], matrix: NDArray[np.float64]
+) -> Mapping[str, str]:
+    names = ",".join(detector.channel for detector in detectors)
+    cells = ",".join(f"{value:.6g}" for value in matrix.ravel())
+    return {
+        "$CYT": "nktrace simulator",
+        "$BTIM": "10:00:00.00",
+        "$SMNO": tube.sample.sample,
+        "$SPILLOVER": f"{len(detectors)},{names},{cells}",
+        "NKTRACE DAY OF INFUSION": patient.infusion_date,
+    }
+
+
+def _truth(makeup: Makeup, partners: NDArray[np.int64], n: int, *, disturbed: NDArray[np.bool_]) -> EventTruth:
+    names = [POPULATIONS.get(kind, (kind, "")) for kind in makeup.kinds]
+    words = tuple(dict.fromkeys([*makeup.kinds, *(p for p, _ in names), *(s for _, s in names), "", "dead", "doublet"]))
+
+    def codes(of_kind: Sequence[str]) -> NDArray[np.int8]:
+        return np.array([words.index(word) for word in of_kind], dtype=np.int8)[kind]
+
+    kind = makeup.kind[:n]
+    dead = makeup.dead[:n]
+    doublet = np.zeros(n, dtype=np.bool_)
+    doublet[partners] = True
+    single = makeup.among(NOT_CELLS, invert=True)[:n] & ~dead & ~doublet
+    nk = makeup.among(NK_KINDS)[:n] & single
+    population = codes([name for name, _ in names])
+    population[dead] = words.index("dead")
+    population[doublet] = words.index("doublet")
+    subset = codes([name for _, name in names])
+    subset[~nk] = words.index("")
+    return EventTruth(
+        words=words,
+        kind=codes(makeup.kinds),
+        population=population,
+        subset=subset,
+        single=single,
+        nk=nk,
+        donor=makeup.infused[:n],
+        disturbed=disturbed,
+    )

@@ -1,0 +1,154 @@
+"""The rows of cohort.tsv from the trajectories and kinetics of all patients: per day and quantity, per arm and all."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from nktrace.model.intervals import Interval
+from nktrace.science.cohort import (
+    Summary,
+    smallest_wilcoxon_p,
+    summarise_share,
+    summarise_values,
+    summarise_waiting,
+)
+from nktrace.science.drawing import generator
+from nktrace.science.reconstitution import waiting
+from nktrace.science.visits import DONOR
+
+Row = Mapping[str, Any]
+
+ALL = "all"
+WAITING = "time_to_threshold:"
+OPEN_ENDED = ("tlast", "first_below")  # where censored means: later than
+
+
+def summarise_cohort(
+    patients: Sequence[Row], trajectories: Sequence[Row], kinetics: Sequence[Row], *, level: float, seed: int
+) -> Iterator[dict[str, Any]]:
+    """The rows of cohort.tsv.
+
+    Args:
+        patients: rows with `patient` and `arm`.
+        trajectories, kinetics: rows of these tables, of all patients.
+    """
+    for group, members in groups(patients).items():
+        seen = [row for row in trajectories if row["patient"] in members and not math.isnan(row["observed"])]
+        for (measure, unit, day), values in _by_day(seen).items():
+            summary = summarise_values(list(values.values()), level=level)
+            yield _row(measure, "value", group, day, summary, unit, summary.note)
+            if measure == DONOR:
+                share = summarise_share(sum(low > 0 for low, _ in values.values()), len(values), level=level)
+                yield _row(measure, "detected", group, day, share, share.note)
+        mine = [row for row in kinetics if row["patient"] in members]
+        yield from _ever_detected(mine, group, level=level)
+        for (measure, quantity, unit), rows in _by_quantity(mine).items():
+            if quantity.startswith(WAITING):
+                yield from _until(measure, quantity, group, rows, level=level, seed=seed)
+            else:
+                yield _quantity(measure, quantity, group, unit, rows, level=level)
+
+
+def groups(patients: Sequence[Row]) -> dict[str, set[str]]:
+    """All patients, and each arm where there is more than one."""
+    arms: dict[str, set[str]] = defaultdict(set)
+    for row in patients:
+        arms[row["arm"] or "no arm"].add(row["patient"])
+    everyone = {ALL: {row["patient"] for row in patients}}
+    return everyone | {f"arm:{arm}": arms[arm] for arm in sorted(arms)} if len(arms) > 1 else everyone
+
+
+def _by_day(rows: Iterable[Row]) -> dict[tuple[str, str, float], dict[str, tuple[float, float]]]:
+    """Bounds of each patient's value by measure, unit and day: whole days, within a day of the infusion tenths."""
+    found: dict[tuple[str, str, float], dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        day = round(row["day"], 1) if abs(row["day"]) < 1 else float(round(row["day"]))
+        bounds = (0.0 if row["censored"] else row["observed"], row["observed"])
+        found[row["measure"], row["unit"], day][row["patient"]].append(bounds)
+    order = {measure: number for number, measure in enumerate(dict.fromkeys(measure for measure, _, _ in found))}
+    return {
+        key: {patient: _mean(bounds) for patient, bounds in found[key].items()}
+        for key in sorted(found, key=lambda key: (order[key[0]], key[1], key[2]))
+    }
+
+
+def _mean(bounds: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Replicates of one day are one value of the patient."""
+    return math.fsum(low for low, _ in bounds) / len(bounds), math.fsum(high for _, high in bounds) / len(bounds)
+
+
+def _by_quantity(rows: Iterable[Row]) -> dict[tuple[str, str, str], list[Row]]:
+    found: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        found[row["measure"], row["quantity"], row["unit"]].append(row)
+    return found
+
+
+def _quantity(
+    measure: str, quantity: str, group: str, unit: str, rows: Sequence[Row], *, level: float
+) -> dict[str, Any]:
+    values = [_bounds(quantity, row) for row in rows if row["status"] != "not_estimable"]
+    refused = [row["patient"] for row in rows if row["status"] == "not_estimable"]
+    summary = summarise_values(values, level=level) if values else Summary(n=0, method="none")
+    notes = [unit, summary.note]
+    if refused:
+        notes.append(f"not estimable in {', '.join(refused)}")
+    if quantity == "fold_change" and smallest_wilcoxon_p(len(values)) > 0.05:
+        notes.append(f"with n = {len(values)} no two-sided Wilcoxon p is below {smallest_wilcoxon_p(len(values)):.3g}")
+    return _row(measure, quantity, group, math.nan, summary, *notes)
+
+
+def _bounds(quantity: str, row: Row) -> tuple[float, float]:
+    """What is known of a patient's quantity: its value, or where it is censored the bounds."""
+    if row["status"] == "ok":
+        return row["value"], row["value"]
+    if quantity in OPEN_ENDED:
+        return (row["ci_low"] if math.isnan(row["value"]) else row["value"]), math.inf
+    return row["ci_low"], row["ci_high"]
+
+
+def _ever_detected(rows: Sequence[Row], group: str, *, level: float) -> Iterator[dict[str, Any]]:
+    """In how many patients donor cells were found at all after the infusion, of those in whom they were looked for."""
+    heights = [row for row in rows if (row["measure"], row["quantity"]) == (DONOR, "cmax")]
+    looked = [row for row in heights if row["status"] != "not_estimable"]
+    if looked:
+        share = summarise_share(sum(row["status"] == "ok" for row in looked), len(looked), level=level)
+        yield _row(DONOR, "ever_detected", group, math.nan, share, share.note)
+
+
+def _until(
+    measure: str, quantity: str, group: str, rows: Sequence[Row], *, level: float, seed: int
+) -> Iterator[dict[str, Any]]:
+    """Time to a threshold, and the share that has reached it by each day."""
+    at_risk = [row for row in rows if row["status"] != "not_estimable"]
+    times = [waiting(Interval(row["value"], row["ci_low"], row["ci_high"])) for row in at_risk]
+    left_out = [f"{row['patient']} ({row['reason']})" for row in rows if row["status"] == "not_estimable"]
+    note = f"left out: {', '.join(left_out)}" if left_out else ""
+    if not times:
+        yield _row(measure, quantity, group, math.nan, Summary(n=0, method="none"), "days", note)
+        return
+    summary, shares = summarise_waiting(times, level=level, rng=generator(seed, "cohort", measure, quantity, group))
+    yield _row(measure, quantity, group, math.nan, summary, "days", summary.note, note)
+    reached = "reached:" + quantity.removeprefix(WAITING)
+    for day, share in shares:
+        yield _row(measure, reached, group, day, share, share.note)
+
+
+def _row(measure: str, quantity: str, group: str, day: float, summary: Summary, *notes: str) -> dict[str, Any]:
+    return {
+        "measure": measure,
+        "quantity": quantity,
+        "group": group,
+        "day": day,
+        "n": summary.n,
+        "median": summary.median,
+        "q1": summary.q1,
+        "q3": summary.q3,
+        "ci_low": summary.low,
+        "ci_high": summary.high,
+        "method": summary.method,
+        "note": "; ".join(note for note in notes if note),
+    }

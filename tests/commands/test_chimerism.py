@@ -1,0 +1,284 @@
+"""From gated tubes to chimerism.tsv by the commands of the workflow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nktrace.cli import main
+from nktrace.files.hla_cuts import read_hla_cuts
+from nktrace.files.installation import resource
+from nktrace.files.settings import Settings, part
+from nktrace.files.tables import read_table, write_table
+from nktrace.model.study import Patient, Role, Sample
+from tests.commands.hla_tubes import DONOR, RECIPIENT, Patients, sample, write_sample
+
+SETTINGS = part(Settings(data_dir=""), "chimerism", "counts")
+P1 = Patient(patient="P1", donor="Don1", recipient_hla=RECIPIENT, donor_hla=DONOR, dose_per_kg=1e6)
+BLANK = sample("P1_blank", -1, Role.BLANK)
+PRODUCT = sample("Don1", math.nan, Role.DONOR, patient=None, donor="Don1")
+NK_ONLY = {"nk": 1.0}
+
+Rows = dict[tuple[str, str], dict[str, Any]]
+
+
+class Cohort:
+    """Tubes of one patient on disk, and the commands over them."""
+
+    def __init__(self, path: Path, patient: Patient = P1, others: tuple[Patient, ...] = ()) -> None:
+        self.patients = Patients(path, patient, others)
+        self.path = path
+        self.samples: list[Sample] = []
+
+    def add(self, row: Sample, donor_share: float | dict[str, float] = 0.0, **how: Any) -> None:
+        self.samples.append(row)
+        write_sample(self.path / "samples", row, donor_share=donor_share, **how)
+
+    def counts(self, cells: Sequence[tuple[str, str, float, float, float]]) -> None:
+        blank = {"patient": "P1", "day": 7.0, "reference_low": None, "reference_high": None, "grade": None}
+        rows = [
+            blank
+            | {"sample": s, "population": p, "cells_per_ul": v, "ci_low": low, "ci_high": high}
+            | {"platform": "beads", "status": "ok", "reason": None}
+            for s, p, v, low, high in cells
+        ]
+        write_table(self.path / "counts.tsv", "counts", rows)
+
+    def run(self) -> tuple[Rows, list[dict[str, Any]]]:
+        row, cuts = self.patients.row(self.samples), str(self.path / "hla_cuts.tsv")
+        directories = [self.path / "samples" / one.sample for one in self.samples]
+        common = ["--patient", row, "--settings", SETTINGS]
+        lineages = [str(directory / "lineages.parquet") for directory in directories]
+        known = ["--panel", str(self.patients.panel()), "--antibodies", str(resource("hla_antibodies.tsv"))]
+        assert main(["hla-cuts", *common, *known, "--output", cuts, *lineages]) == 0
+        if not (self.path / "counts.tsv").exists():
+            self.counts([])
+        counts = str(self.path / "counts.tsv")
+        output = ["--cuts", cuts, "--counts", counts, "--output-dir", str(self.path)]
+        assert main(["chimerism", *common, *output, *map(str, directories)]) == 0
+        together = read_table(self.path / "chimerism.tsv", "chimerism")
+        alone = read_table(self.path / "chimerism_by_antibody.tsv", "chimerism_by_antibody")
+        return {(r["sample"], r["population"]): r for r in together}, alone
+
+
+@pytest.fixture
+def cohort(tmp_path: Path) -> Cohort:
+    made = Cohort(tmp_path)
+    made.add(BLANK)
+    made.add(PRODUCT, 1.0)
+    return made
+
+
+def test_the_fraction_is_found_with_two_antibodies_and_with_each_alone(cohort: Cohort) -> None:
+    cohort.add(sample("P1_d7", 7), {"nk": 0.2, "cd3": 0.0, "b_cells": 0.0})
+    together, alone = cohort.run()
+    nk = together["P1_d7", "nk"]
+    assert nk["direction"] == "both"
+    assert nk["antibody"] == "BB7.2+anti-A3"
+    assert nk["status"] == "quantified"
+    assert nk["category"] == "mixed"
+    assert nk["donor_fraction"] == pytest.approx(0.2, abs=0.03)
+    assert nk["ci_low"] < nk["donor_fraction"] < nk["ci_high"]
+    assert "double_positive" in nk["reason"]
+    single = {r["direction"]: r for r in alone if (r["sample"], r["population"]) == ("P1_d7", "nk")}
+    assert single.keys() == {"donor_positive", "recipient_positive"}
+    assert single["donor_positive"]["false_positive_rate"] == pytest.approx(0.002, abs=0.0015)
+    for row in single.values():
+        assert row["donor_fraction"] == pytest.approx(nk["donor_fraction"], abs=0.01)
+
+
+def test_every_population_and_subset_of_every_timeline_sample_has_a_row(cohort: Cohort) -> None:
+    cohort.add(sample("P1_d7", 7), 0.05)
+    together, _ = cohort.run()
+    populations = {"lymphocytes", "cd3", "b_cells", "nk", "adaptive", "other_dim"}
+    assert set(together) == {(s, p) for s in ("P1_blank", "P1_d7") for p in populations}
+    assert all(row["reason"] for row in together.values() if row["status"] != "quantified")
+
+
+def test_the_blank_is_not_detected_against_itself(cohort: Cohort) -> None:
+    together, _ = cohort.run()
+    for row in together.values():
+        assert row["status"] in ("not_detected", "indeterminate")
+        assert "this sample is the blank" in row["reason"] or row["status"] == "indeterminate"
+    nk = together["P1_blank", "nk"]
+    assert nk["lod"] >= 20 / nk["events"]
+    assert nk["ci_low"] == 0
+
+
+def test_a_product_of_nk_cells_alone_gives_t_cells_its_sensitivity_flagged(tmp_path: Path) -> None:
+    cohort = Cohort(tmp_path)
+    cohort.add(BLANK)
+    cohort.add(PRODUCT, NK_ONLY | {"cd3": 1.0})
+    # the product's tube holds no T cells at all
+    _leave_only_nk(tmp_path / "samples" / "Don1" / "lineages.parquet")
+    cohort.add(sample("P1_d7", 7), 0.1)
+    together, _ = cohort.run()
+    row = together["P1_d7", "cd3"]
+    assert "sensitivity_from_nk" in row["reason"]
+    assert row["donor_fraction"] == pytest.approx(0.1, abs=0.02)
+
+
+def test_without_a_donor_reference_the_sensitivity_is_assumed_flagged_and_widened(tmp_path: Path) -> None:
+    widths = {}
+    for name, with_donor in (("with", True), ("without", False)):
+        cohort = Cohort(tmp_path / name)
+        cohort.add(BLANK)
+        if with_donor:
+            cohort.add(PRODUCT, 1.0)
+        cohort.add(sample("P1_d7", 7), 0.5)
+        together, _ = cohort.run()
+        row = together["P1_d7", "nk"]
+        widths[name] = row["ci_high"] - row["ci_low"]
+        assert ("no_donor_reference" in row["reason"]) is not with_donor
+    assert widths["without"] > 1.5 * widths["with"]
+
+
+def test_without_a_blank_the_baseline_from_before_exposure_serves(tmp_path: Path) -> None:
+    baseline = sample("P1_base", -1, Role.BASELINE)
+    for exposure, blank in ((0.0, ("P1_base",)), (-3.0, ())):
+        cohort = Cohort(tmp_path / str(exposure), replace(P1, first_donor_exposure_day=exposure))
+        cohort.add(baseline)
+        cohort.add(PRODUCT, 1.0)
+        cohort.add(sample("P1_d7", 7), 0.1)
+        together, _ = cohort.run()
+        assert read_hla_cuts(cohort.path / "hla_cuts.tsv")[0].blank_samples == blank
+        row = together["P1_d7", "nk"]
+        if blank:
+            assert row["status"] == "quantified"
+            assert math.isnan(row["change_from_baseline"])
+        else:  # after the exposure: donor cells of the graft would become background
+            assert row["status"] == "indeterminate"
+            assert "no_blank" in row["reason"]
+            assert math.isnan(row["donor_fraction"])
+
+
+def test_pooled_blanks_serve_only_where_their_typing_says_they_stain_alike(tmp_path: Path) -> None:
+    """P2 has no HLA-A2 and serves as a blank for BB7.2; P3 has it and would be taken for donor cells."""
+    others = (
+        Patient(patient="P2", recipient_hla=RECIPIENT),
+        Patient(patient="P3", recipient_hla=DONOR),
+        Patient(patient="P4"),
+    )
+    cohort = Cohort(tmp_path, others=others)
+    cohort.add(PRODUCT, 1.0)
+    for other in others:
+        row = sample(f"{other.patient}_blank", -1, Role.BLANK, patient=other.patient)
+        cohort.add(row, 1.0 if other.patient == "P3" else 0.0)
+    cohort.add(sample("P1_d7", 7), 0.1)
+    together, _ = cohort.run()
+    cuts = {cut.marker: cut for cut in read_hla_cuts(tmp_path / "hla_cuts.tsv") if cut.population == "nk"}
+    assert cuts["HLA-A2"].blank_samples == ("P2_blank",)
+    assert {sample for sample, _ in together} == {"P1_d7"}
+    row = together["P1_d7", "nk"]
+    assert "pooled_blank" in row["reason"]
+    assert row["donor_fraction"] == pytest.approx(0.1, abs=0.03)
+
+
+def test_missing_typing_and_antibodies_that_tell_nothing_have_rows_with_a_reason(tmp_path: Path) -> None:
+    for name, patient, status, word in (
+        ("missing", replace(P1, donor_hla=""), "indeterminate", "donor is not typed"),
+        ("same", replace(P1, donor_hla=RECIPIENT), "uninformative", "recipient A*03:01"),
+    ):
+        cohort = Cohort(tmp_path / name, patient)
+        cohort.add(BLANK)
+        cohort.add(sample("P1_d7", 7), 0.1)
+        together, alone = cohort.run()
+        row = together["P1_d7", "nk"]
+        assert row["status"] == status
+        assert word in row["reason"]
+        assert all(math.isnan(row[column]) for column in ("donor_fraction", "ci_low", "ci_high", "lod"))
+        assert len(alone) == 2 * len(together)
+
+
+def test_another_batch_is_flagged(cohort: Cohort) -> None:
+    cohort.add(sample("P1_d7", 7, batch="B2"), 0.1)
+    together, _ = cohort.run()
+    assert "blank_batch_differs" in together["P1_d7", "nk"]["reason"]
+
+
+def test_stimulated_and_failed_samples_have_no_rows(cohort: Cohort) -> None:
+    cohort.add(sample("P1_stim", 7, condition="K562"), 0.1)
+    cohort.add(sample("P1_bad", 14), 0.1, failure="cannot be read")
+    together, _ = cohort.run()
+    assert {name for name, _ in together} == {"P1_blank"}
+
+
+def test_change_is_measured_from_a_baseline_that_is_not_the_blank(tmp_path: Path) -> None:
+    """The liver design: blank before transplantation, graft cells at the baseline, infusion at day 0."""
+    cohort = Cohort(tmp_path, replace(P1, first_donor_exposure_day=-3))
+    cohort.add(replace(BLANK, day=-4))
+    cohort.add(sample("P1_base", -0.1, Role.BASELINE), 0.05)
+    cohort.add(PRODUCT, 1.0)
+    cohort.add(sample("P1_d7", 7), 0.15)
+    together, _ = cohort.run()
+    row = together["P1_d7", "nk"]
+    assert row["change_from_baseline"] == pytest.approx(0.1, abs=0.03)
+    assert row["change_low"] < 0.1 < row["change_high"]
+    assert "origin is not attributable" in row["reason"]
+    assert math.isnan(together["P1_blank", "nk"]["change_from_baseline"])
+
+
+def test_donor_cells_per_ul_and_the_plausibility_bound(cohort: Cohort) -> None:
+    cohort.add(sample("P1_d7", 7), 0.1)
+    cohort.counts([("P1_d7", "nk", 500.0, 460.0, 543.0), ("P1_d7", "cd3", 1000.0, 950.0, 1050.0)])
+    together, _ = cohort.run()
+    nk = together["P1_d7", "nk"]
+    assert nk["donor_cells_per_ul"] == pytest.approx(500 * nk["donor_fraction"])
+    assert nk["donor_cells_ci_low"] < nk["donor_cells_per_ul"] < nk["donor_cells_ci_high"]
+    assert "above_infused_dose (14.3" in nk["reason"]
+    assert "above_infused_dose" not in together["P1_d7", "cd3"]["reason"]
+    assert math.isnan(together["P1_d7", "b_cells"]["donor_cells_per_ul"])
+
+
+def test_an_antibody_that_is_not_in_the_table_is_named(
+    cohort: Cohort, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    panel = tmp_path / "main.tsv"
+    panel.write_text("channel\tmarker\tkind\tantibody\nFITC-A\tHLA-A2\thla\tBB72\n", encoding="utf-8")
+    arguments = ["hla-cuts", "--patient", cohort.patients.row(cohort.samples), "--panel", str(panel)]
+    arguments += ["--settings", SETTINGS, "--antibodies", str(resource("hla_antibodies.tsv")), "--output", "x.tsv"]
+    assert main(arguments) == 2
+    assert "BB72" in capsys.readouterr().err
+
+
+def test_a_control_whose_events_are_not_given_is_named_and_not_assumed(
+    cohort: Cohort, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cohort.add(sample("P1_d7", 7), 0.1)
+    cohort.run()
+    arguments = ["chimerism", "--patient", cohort.patients.row(cohort.samples), "--settings", SETTINGS]
+    arguments += ["--cuts", str(cohort.path / "hla_cuts.tsv"), "--counts", str(cohort.path / "counts.tsv")]
+    arguments += ["--output-dir", str(cohort.path), str(cohort.path / "samples" / "P1_d7")]
+    assert main(arguments) == 2
+    assert "P1_blank" in capsys.readouterr().err
+
+
+def test_the_tables_are_the_same_bytes_again(cohort: Cohort) -> None:
+    cohort.add(sample("P1_d7", 7), 0.1)
+    names = ("hla_cuts.tsv", "chimerism.tsv", "chimerism_by_antibody.tsv")
+    cohort.run()
+    first = [(cohort.path / name).read_bytes() for name in names]
+    cohort.run()
+    assert [(cohort.path / name).read_bytes() for name in names] == first
+
+
+def _leave_only_nk(path: Path) -> None:
+    from nktrace.files.lineages import read_lineages, write_lineages
+
+    lineages = read_lineages(path)
+    keep = lineages.member["nk"]
+    write_lineages(
+        path,
+        replace(
+            lineages,
+            event=lineages.event[keep],
+            member={name: mask[keep] for name, mask in lineages.member.items()},
+            hla={marker: values[keep] for marker, values in lineages.hla.items()},
+            nk_rows=lineages.nk_rows - lineages.nk_rows[0],
+        ),
+    )

@@ -1,0 +1,176 @@
+"""From populations.tsv to counts.tsv by the command of the workflow."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nktrace.cli import main
+from nktrace.files.installation import resource
+from nktrace.files.settings import Settings, part
+from nktrace.files.tables import read_table, write_table
+from nktrace.model.study import Patient, Role, Sample
+from tests.commands.hla_tubes import SUBSETS, Patients, sample, write_populations, write_subsets
+
+SETTINGS = part(Settings(data_dir=""), "counts")
+P1 = Patient(patient="P1", sex="F", age_years=50)
+TREE = {
+    "time": ("root", 90_000),
+    "beads": ("time", 9_500),
+    "lymphocytes": ("time", 10_000),
+    "cd3": ("lymphocytes", 7_200),
+    "cd4_t": ("cd3", 4_000),
+    "b_cells": ("lymphocytes", 1_400),
+    "nk": ("lymphocytes", 850),
+    "nk_bright": ("nk", 50),
+    "monocytes": ("time", 900),
+}
+BEADS = {"beads_per_tube": 49_500.0, "blood_ul": 50.0}
+
+
+class Samples:
+    def __init__(self, path: Path, patient: Patient = P1) -> None:
+        self.path, self.patients, self.rows = path, Patients(path, patient), list[Sample]()
+
+    def add(
+        self,
+        row: Sample,
+        tree: dict[str, tuple[str, int]],
+        *,
+        channels: dict[str, str] | None = None,
+        volume: float = math.nan,
+        subsets: int = 0,
+    ) -> None:
+        self.rows.append(row)
+        directory = self.path / row.sample
+        write_populations(directory, row.sample, tree)
+        write_subsets(directory, row.sample, np.where(np.arange(subsets) % 4 == 0, *SUBSETS).astype(np.str_))
+        edge = {"sample": row.sample, "edge": "min", "gate_source": "data", "distance": math.nan}
+        edge |= dict.fromkeys(("value", "ci_low", "ci_high", "prior"), 0.0)
+        gates = [edge | {"population": p, "channel": c} for p, cs in (channels or {}).items() for c in cs.split(",")]
+        write_table(directory / "gates.tsv", "gates", gates)
+        check = {"sample": row.sample, "check": "acquired_ul", "value": volume, "limit": math.nan}
+        check |= {"status": "pass", "reason": None}
+        write_table(directory / "qc.tsv", "qc", [] if math.isnan(volume) else [check])
+
+    def run(self) -> dict[tuple[str, str], dict[str, Any]]:
+        output = self.path / "counts.tsv"
+        arguments = ["counts", "--patient", self.patients.row(self.rows), "--settings", SETTINGS]
+        arguments += ["--ranges", str(resource("reference_ranges.tsv")), "--grades", str(resource("grades.tsv"))]
+        assert main([*arguments, "--output", str(output), *(str(self.path / r.sample) for r in self.rows)]) == 0
+        return {(row["sample"], row["population"]): row for row in read_table(output, "counts")}
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> Samples:
+    return Samples(tmp_path)
+
+
+def test_beads_ranges_and_grades(samples: Samples) -> None:
+    samples.add(sample("S1", 7, **BEADS), TREE, subsets=850)
+    found = samples.run()
+    nk = found["S1", "nk"]
+    assert nk["cells_per_ul"] == pytest.approx(88.58, abs=0.005)
+    assert nk["ci_low"] < 88.58 < nk["ci_high"]
+    assert (nk["platform"], nk["status"]) == ("beads", "ok")
+    assert (nk["reference_low"], nk["reference_high"], nk["grade"]) == (96, 998, None)
+    lymphocytes = found["S1", "lymphocytes"]
+    assert lymphocytes["cells_per_ul"] == pytest.approx(1042.1, abs=0.1)
+    assert lymphocytes["grade"] == "1"
+    # 417 CD4 cells lie above the lower limit of women (399) and below the threshold of grade 2 (500)
+    assert found["S1", "cd4_t"]["grade"] == "2"
+    assert "within the reference range" in found["S1", "cd4_t"]["reason"]
+    assert found["S1", "adaptive"]["cells_per_ul"] == pytest.approx(88.58 * 213 / 850, rel=1e-4)
+    assert ("S1", "time") not in found
+    assert ("S1", "beads") not in found
+
+
+def test_few_beads_and_a_lineage_sum_that_is_off_are_said(samples: Samples) -> None:
+    samples.add(sample("S1", 7, **BEADS), TREE | {"beads": ("time", 400)})
+    samples.add(sample("S2", 8, **BEADS), TREE | {"cd3": ("lymphocytes", 5_000)})
+    found = samples.run()
+    assert found["S1", "monocytes"]["status"] == "warn"
+    assert "few_beads (400 < 1000)" in found["S1", "nk"]["reason"]
+    for population in ("lymphocytes", "cd3", "b_cells", "nk"):
+        assert found["S2", population]["status"] == "fail"
+        assert "lymphosum 72.5%" in found["S2", population]["reason"]
+    assert found["S2", "monocytes"]["status"] == "ok"
+
+
+def test_dual_platform_needs_the_analysers_own_denominator(samples: Samples) -> None:
+    analyser = {"wbc_per_ul": 6_000.0, "lymphocyte_fraction": 0.3}
+    samples.add(sample("S1", 7, **analyser), TREE)
+    samples.add(sample("S2", 8, **analyser), {"nk": ("leukocytes", 850), "leukocytes": ("root", 20_000)})
+    samples.add(sample("S3", 9, wbc_per_ul=6_000.0), TREE)
+    found = samples.run()
+    assert found["S1", "nk"]["cells_per_ul"] == pytest.approx(6_000 * 0.3 * 0.085)
+    assert found["S1", "nk"]["platform"] == "dual"
+    assert found["S1", "monocytes"]["platform"] == "none"
+    assert "denominator_differs" in found["S1", "monocytes"]["reason"]
+    assert "denominator_differs" in found["S2", "nk"]["reason"]
+    assert math.isnan(found["S2", "nk"]["cells_per_ul"])
+    assert "wbc_per_ul without lymphocyte_fraction" in found["S3", "nk"]["reason"]
+
+
+def test_volume_loses_the_time_that_was_cut_out(samples: Samples) -> None:
+    samples.add(sample("S1", 7, acquired_ul=50.0, dilution=2.0), TREE)
+    row = samples.run()["S1", "nk"]
+    assert row["platform"] == "volumetric"
+    assert row["cells_per_ul"] == pytest.approx(850 / (50 * 0.9) * 2)
+    assert "90.0%" in row["reason"]
+
+
+def test_washed_tubes_give_fractions_only(samples: Samples) -> None:
+    samples.add(sample("S1", 7), TREE)
+    samples.add(sample("S2", 8, material="pbmc_cryo", **BEADS), TREE)
+    found = samples.run()
+    for name in ("S1", "S2"):
+        assert found[name, "nk"]["platform"] == "none"
+        assert math.isnan(found[name, "nk"]["cells_per_ul"])
+        assert found[name, "nk"]["status"] == "not_available"
+    assert "fractions only" in found["S1", "nk"]["reason"]
+    assert "pbmc_cryo" in found["S2", "nk"]["reason"]
+
+
+def test_the_files_volume_counts_where_the_sheet_names_nothing(samples: Samples) -> None:
+    samples.add(sample("S1", 7), TREE, volume=50.0)
+    row = samples.run()["S1", "nk"]
+    assert row["platform"] == "volumetric"
+    assert "unwashed" in row["reason"]
+
+
+def test_a_phenotyping_tube_takes_its_counts_from_the_counting_tube_of_its_specimen(samples: Samples) -> None:
+    counting = {"nk": ("lymphocytes", 850)} | {k: v for k, v in TREE.items() if k not in ("nk", "nk_bright")}
+    samples.add(sample("C1", 7, specimen="X7", panel="counting", **BEADS), counting, channels={"nk": "CD3,CD16+CD56"})
+    phenotyping = {"lymphocytes": ("root", 50_000), "nk": ("lymphocytes", 4_000), "nk_bright": ("nk", 400)}
+    samples.add(sample("F1", 7, specimen="X7"), phenotyping, channels={"nk": "CD3,CD56"}, subsets=4_000, volume=80.0)
+    found = samples.run()
+    assert found["F1", "nk"]["cells_per_ul"] == pytest.approx(88.58, abs=0.005)
+    bright = found["F1", "nk_bright"]
+    assert bright["cells_per_ul"] == pytest.approx(8.858, abs=0.001)
+    assert bright["platform"] == "beads"
+    assert "joined (nk counted in C1)" in bright["reason"]
+    assert "definition_differs (nk by CD3+CD56 here, by CD16+CD56+CD3 there)" in bright["reason"]
+    assert found["F1", "adaptive"]["cells_per_ul"] == pytest.approx(88.58 / 4, rel=1e-3)
+    relative = math.log(bright["ci_high"] / bright["cells_per_ul"])
+    assert relative > math.log(found["C1", "nk"]["ci_high"] / found["C1", "nk"]["cells_per_ul"])
+
+
+def test_only_ex_vivo_samples_on_the_timeline_that_could_be_read(samples: Samples) -> None:
+    samples.add(sample("D1", math.nan, Role.DONOR, **BEADS), TREE)
+    samples.add(sample("S1", 7, condition="PMA", **BEADS), TREE)
+    samples.add(sample("S2", 7, **BEADS), {})
+    assert samples.run() == {}
+
+
+def test_a_grade_that_needs_the_sex_says_so(tmp_path: Path) -> None:
+    samples = Samples(tmp_path, Patient(patient="P1"))
+    samples.add(sample("S1", 7, **BEADS), TREE)
+    row = samples.run()["S1", "lymphocytes"]
+    assert row["grade"] is None
+    assert math.isnan(row["reference_low"])
+    assert "needs sex" in row["reason"]

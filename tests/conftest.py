@@ -1,0 +1,63 @@
+"""Fixtures that tests of several floors share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+SAMPLES = [
+    "sample\tpatient\tday\trole\tstain\tpanel\tbatch\tfcs\tdonor",
+    "S1\tP1\t-1\tblank\tNA\tmain\tB1\ts1.fcs\tNA",
+    "S2\tP1\t7\ttimepoint\tNA\tmain\tB1\ts2.fcs\tNA",
+    "D1\tNA\tNA\tdonor\tNA\tmain\tB1\td1.fcs\tDon1",
+    "F1\tNA\tNA\tfmo\tCD56\tmain\tB1\tf1.fcs\tNA",
+]
+PATIENTS = [
+    "patient\tdonor\tsex\trecipient_hla\tdonor_hla",
+    "P1\tDon1\tF\tA*01:01,A*03:01;B*08:01,B*44:02\tA*02:01,A*03:01;B*07:02,B*35:01",
+]
+PANEL = [
+    "channel\tmarker\tkind\tantibody",
+    "Time\tNA\ttime\tNA",
+    "FSC-A\tNA\tscatter\tNA",
+    "BV605-A\tCD56\tlineage\tNA",
+    "APC-A\tCD3\tlineage\tNA",
+    "FITC-A\tHLA-A2\thla\tBB7.2",
+]
+
+
+@dataclass(frozen=True)
+class WrittenStudy:
+    """A small study on disk that has no faults; tests spoil one thing of it."""
+
+    path: Path
+
+    def write(self, name: str, lines: list[str] | str | bytes) -> None:
+        """Write config/NAME from lines, text or bytes."""
+        file = self.path / "config" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(lines, list):
+            lines = "\n".join(lines) + "\n"
+        file.write_bytes(lines if isinstance(lines, bytes) else lines.encode())
+
+    def replace(self, name: str, old: str, new: str) -> None:
+        """Replace a text that stands in config/NAME."""
+        text = (self.path / "config" / name).read_text()
+        assert old in text
+        self.write(name, text.replace(old, new))
+
+
+@pytest.fixture
+def written_study(tmp_path: Path) -> WrittenStudy:
+    study = WrittenStudy(tmp_path / "study")
+    study.write("config.yaml", "data_dir: data\n")
+    study.write("samples.tsv", SAMPLES)
+    study.write("patients.tsv", PATIENTS)
+    study.write("panels/main.tsv", PANEL)
+    data = study.path / "data"
+    data.mkdir()
+    for name in ("s1", "s2", "d1", "f1"):
+        (data / f"{name}.fcs").write_bytes(b"FCS3.1")
+    return study

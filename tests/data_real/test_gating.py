@@ -1,0 +1,169 @@
+"""Automatic gates on real tubes against labels that others made."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nktrace.files.fcs import read_fcs
+from nktrace.files.gating_table import read_gating_table
+from nktrace.files.installation import home
+from nktrace.model.events import Events, Mask
+from nktrace.model.gates import GatedSample
+from nktrace.model.panel import Detector, Kind, Panel, bind
+from nktrace.science.compensation import compensate, find_spillover
+from nktrace.science.gating.parent import Estimation
+from nktrace.science.gating.tree import gate_sample, resolve
+from nktrace.science.priors import fit_priors
+from nktrace.science.transforms import default_spec, estimate_scale, to_scale
+
+NK_TABLE = home() / "resources" / "gating" / "nk.tsv"
+MOUSE_TABLE = """population\tparent\tchannels\tmethod\tsettings
+time\troot\tkind:time\ttime\tNA
+margin\ttime\tFSC-A,SSC-A\tmargin\tNA
+singlets\tmargin\tFSC-A,FSC-H\tsinglets\tNA
+live\tsinglets\tkind:viability\tvalley\tsign=-;which=last;optional=yes
+leukocytes\tlive\tCD45\tvalley\tsign=+;which=first;lone=positive;optional=yes
+cd3_neg\tleukocytes\tCD3\tvalley\tsign=-
+b_cells\tcd3_neg\tCD19\tvalley\tsign=+
+cd19_neg\tcd3_neg\tCD19\tvalley\tsign=-
+nk\tcd19_neg\tNK1.1\tvalley\tsign=+
+"""
+
+
+def panel_of(name: str, *detectors: tuple[str, str, str], transform: str = "") -> Panel:
+    rows = (
+        Detector(channel=channel, marker=marker, kind=Kind(kind), transform=transform or default_spec(Kind(kind)))
+        for channel, marker, kind in detectors
+    )
+    return Panel(name, tuple(rows))
+
+
+def tube(path: Path, panel: Panel) -> tuple[Events, dict[str, float]]:
+    """Compensated events of the panel's markers, and the tops of their scales."""
+    fcs = read_fcs(path)
+    events = compensate(fcs.scale_values(), find_spillover(fcs.keywords), max_condition=1_000)
+    columns = bind(panel, names=fcs.names, labels=fcs.labels)
+    values = np.asfortranarray(events.values[:, list(columns.values())])
+    return Events(values, tuple(columns)), {marker: fcs.tops[column] for marker, column in columns.items()}
+
+
+def gated(
+    tubes: list[tuple[Events, dict[str, float]]], panel: Panel, table: Path, *, borrow: bool
+) -> list[GatedSample]:
+    tops = tubes[0][1]
+    pooled = {
+        d.marker: (d.transform, np.concatenate([events.column(d.marker) for events, _ in tubes]), tops[d.marker])
+        for d in panel.used
+    }
+    scale = estimate_scale(pooled)
+    rows, skipped = resolve(read_gating_table(table), panel)
+
+    def all_of(priors: object) -> list[GatedSample]:
+        return [
+            gate_sample(
+                to_scale(events, scale),
+                rows,
+                panel=panel,
+                priors=priors,  # type: ignore[arg-type]
+                tops=tops,
+                options=Estimation(),
+                rng=np.random.default_rng(1),
+                skipped=skipped,
+            )
+            for events, _ in tubes
+        ]
+
+    alone = all_of(None)
+    return all_of(fit_priors(alone)) if borrow else alone
+
+
+def f1(one: Mask, other: Mask) -> float:
+    return float(2 * (one & other).sum() / (one.sum() + other.sum()))
+
+
+def test_mouse_nk_against_manual_gates(shared_data: Path, tmp_path: Path) -> None:
+    panel = panel_of(
+        "mouse",
+        ("Time", "Time", "time"),
+        ("FSC-A", "FSC-A", "scatter"),
+        ("FSC-H", "FSC-H", "scatter"),
+        ("SSC-A", "SSC-A", "scatter"),
+        ("l/d", "LD", "viability"),
+        ("CD45", "CD45", "lineage"),
+        ("CD3", "CD3", "lineage"),
+        ("CD19", "CD19", "lineage"),
+        ("NK1/1", "NK1.1", "lineage"),
+    )
+    (tmp_path / "mouse.tsv").write_text(MOUSE_TABLE, encoding="utf-8")
+    folder = shared_data / "mouse_spleen_nk"
+    (sample,) = gated([tube(folder / "68983.fcs", panel)], panel, tmp_path / "mouse.tsv", borrow=False)
+    labels = np.array([line.strip().strip('"') for line in (folder / "gatingResult.csv").read_text().splitlines()])
+    labels = labels[-sample.masks["nk"].size :]
+    assert (labels == "NK cells").sum() == 312
+    assert f1(sample.masks["nk"], labels == "NK cells") >= 0.85
+    assert f1(sample.masks["b_cells"], labels == "B cells") >= 0.95
+
+
+def test_human_nk_against_the_hipc_gates(shared_data: Path) -> None:
+    panel = panel_of(
+        "hipc",
+        ("FSC-A", "FSC-A", "scatter"),
+        ("SSC-A", "SSC-A", "scatter"),
+        ("Live", "Live", "viability"),
+        ("CD56", "CD56", "lineage"),
+        ("CD16", "CD16", "lineage"),
+        ("Lineage", "Lineage", "lineage"),
+        ("CD14", "CD14", "lineage"),
+        ("HLADR", "HLA-DR", "subset"),
+        transform="linear",
+    )
+    folder = shared_data / "human_pbmc_hipc"
+    (sample,) = gated([tube(folder / "DC_MONO_NK_12828001_001.fcs", panel)], panel, NK_TABLE, borrow=False)
+    with gzip.open(folder / "gates.csv.gz", "rt") as handle:
+        header, *lines = csv.reader(handle)
+    node = header.index("root/boundary/Monocytes/Live/CD14-Lineage-/CD56+")
+    reference = np.array([line[node] == "1" for line in lines])
+    assert reference.sum() == 6_009
+    assert f1(sample.masks["nk"], reference) >= 0.95
+    bright = sample.masks["nk_bright"].sum() / sample.masks["nk"].sum()
+    assert 0.01 < bright < 0.2
+
+
+def test_tubes_of_two_thousand_events_lend_each_other(shared_data: Path) -> None:
+    panel = panel_of(
+        "aurora",
+        ("Time", "Time", "time"),
+        ("FSC-A", "FSC-A", "scatter"),
+        ("FSC-H", "FSC-H", "scatter"),
+        ("SSC-A", "SSC-A", "scatter"),
+        ("Viability", "Viability", "viability"),
+        ("Lineage-", "CD14+CD19", "lineage"),
+        ("CD3", "CD3", "lineage"),
+        ("CD4", "CD4", "lineage"),
+        ("CD8", "CD8", "lineage"),
+        ("CD56", "CD56", "lineage"),
+        ("CD16", "CD16", "lineage"),
+    )
+    paths = sorted((shared_data / "human_pbmc_aurora").glob("*.fcs"))
+    samples = gated([tube(path, panel) for path in paths], panel, NK_TABLE, borrow=True)
+    assert len(samples) == 4
+    for sample in samples:
+        assert 10 <= sample.masks["nk"].sum() <= 400
+        assert all(np.isfinite(edge.value) for gate in sample.gates for edge in gate.edges)
+
+
+@pytest.mark.slow
+def test_a_million_events_take_about_a_second(shared_data: Path) -> None:
+    panel = panel_of("hipc", ("CD56", "CD56", "lineage"), ("CD14", "CD14", "lineage"), ("Lineage", "Lin", "lineage"))
+    events, tops = tube(shared_data / "human_pbmc_hipc" / "DC_MONO_NK_12828001_001.fcs", panel)
+    many = events.select(np.random.default_rng(1).integers(0, len(events), 1_000_000))
+    rows, _ = resolve(read_gating_table(NK_TABLE), panel)
+    start = time.perf_counter()
+    gate_sample(many, rows, panel=panel, priors=None, tops=tops, options=Estimation(), rng=np.random.default_rng(1))
+    assert time.perf_counter() - start < 5

@@ -1,0 +1,103 @@
+"""The simulator file: all faults at once, each with its place."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from nktrace.files.simulator import read_cells, read_simulation
+from nktrace.model.errors import StudyFaults
+
+RESOURCES = Path(__file__).resolve().parents[2] / "resources" / "simulation"
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    for name in ("demo_release.yaml", "small.yaml", "cells.tsv"):
+        shutil.copy(RESOURCES / name, tmp_path / name)
+    return tmp_path / "small.yaml"
+
+
+def faults_of(path: Path) -> str:
+    with pytest.raises(StudyFaults) as caught:
+        read_simulation(path)
+    return "\n".join(str(fault) for fault in caught.value.faults)
+
+
+def edit(path: Path, *changes: tuple[str, str]) -> None:
+    text = path.read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text, encoding="utf-8")
+
+
+def test_a_base_gives_what_the_file_does_not_name(spec: Path) -> None:
+    simulation, table = read_simulation(spec)
+    demo, _ = read_simulation(spec.parent / "demo_release.yaml")
+    assert simulation.panels == demo.panels
+    assert [p.patient for p in simulation.patients] == ["S1", "S2"]
+    assert simulation.seed != demo.seed
+    assert "nk_bright" in table.traits
+
+
+def test_every_typo_is_named_with_the_nearest_key(spec: Path) -> None:
+    edit(spec, ("seed: 7", "sede: 7"), ("peak: 12, peak_day", "peak: 12, peakday"))
+    faults = faults_of(spec)
+    assert "patients.0.donor_cells.peakday" in faults
+    assert "Did you mean 'peak_day'?" in faults
+    assert "Did you mean 'seed'?" in faults
+
+
+def test_numbers_that_cannot_be(spec: Path) -> None:
+    edit(spec, ("b_cells: 0.15", "b_cells: 0.25"), ("half_life: 3}", "half_life: -3}"))
+    faults = faults_of(spec)
+    assert "sum to 1.1" in faults
+    assert "half_life is -3" in faults
+
+
+def test_names_that_do_not_exist(spec: Path) -> None:
+    edit(spec, ("nk_profile: cmv_positive", "nk_profile: cmv_maybe"), ("[phenotyping, counting]", "[fenotyping]"))
+    faults = faults_of(spec)
+    assert "cmv_maybe" in faults
+    assert "fenotyping" in faults
+
+
+def test_a_patient_whose_name_would_leave_the_directory_is_refused(spec: Path) -> None:
+    edit(spec, ("patient: S1", "patient: ../S1"))
+    assert "is no id" in faults_of(spec)
+
+
+def test_conditions_of_a_patient_are_checked(spec: Path) -> None:
+    edit(spec, ("    panels: [phenotyping]\n", "    panels: [phenotyping]\n    conditions: {dead: 1.5}\n"))
+    assert "dead is 1.5" in faults_of(spec)
+    edit(spec, ("{dead: 1.5}", "{deads: 0.1}"))
+    assert "deads" in faults_of(spec)
+
+
+def test_a_cell_kind_that_the_table_lacks(spec: Path) -> None:
+    edit(spec, ("b_cells: 0.15", "b_cell: 0.15"))
+    assert "no kind b_cell. Did you mean 'b_cells'?" in faults_of(spec)
+
+
+def test_an_hla_detector_needs_its_antigens(spec: Path) -> None:
+    edit(spec.parent / "demo_release.yaml", ('antigens: ["A*03"], ', ""))
+    assert "HLA-A3: a detector of kind hla needs `antigens`" in faults_of(spec)
+
+
+def test_what_is_no_yaml_is_one_fault(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("a: [1, 2", encoding="utf-8")
+    assert "not YAML" in faults_of(tmp_path / "x.yaml")
+    assert "no such file" in faults_of(tmp_path / "y.yaml")
+    (tmp_path / "z.yaml").write_text("just words", encoding="utf-8")
+    assert "not a simulator file" in faults_of(tmp_path / "z.yaml")
+
+
+def test_faults_of_the_cell_table_name_their_rows(tmp_path: Path) -> None:
+    rows = ["kind\tmarker\tpositive\tlevel\tspread", "a\tCD3\t1.2\t100\t0.3", "b\tCD3\tmany\t100\t0.3"]
+    (tmp_path / "cells.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    with pytest.raises(StudyFaults) as caught:
+        read_cells(tmp_path / "cells.tsv")
+    assert [fault.row for fault in caught.value.faults] == [2, 3]

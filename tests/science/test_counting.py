@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from nktrace.files.installation import resource
+from nktrace.files.knowledge import read_grades, read_ranges
+from nktrace.model.counting import CountStatus
+from nktrace.model.intervals import Interval
+from nktrace.science.counting import (
+    beads_count,
+    dual_count,
+    grade_of,
+    lymphosum,
+    product,
+    reference_range,
+    share_of,
+    vol_to_ul,
+    volumetric_count,
+)
+
+RANGES, GRADES = read_ranges(resource("reference_ranges.tsv")), read_grades(resource("grades.tsv"))
+
+
+def test_vector_of_bead_counting_and_its_error() -> None:
+    """850/9500 x 49500/50 = 88.58 cells/uL, CV 4.10 %."""
+    found = beads_count(850, 9_500, beads_per_tube=49_500, blood_ul=50, pipette_cv=0.02, level=0.95)
+    assert found.value == pytest.approx(88.58, abs=0.005)
+    assert math.log(found.high / found.low) / (2 * 1.96) == pytest.approx(0.0410, rel=0.02)
+
+
+def test_no_cells_are_none_with_an_upper_bound() -> None:
+    found = beads_count(0, 9_500, beads_per_tube=49_500, blood_ul=50, pipette_cv=0.02, level=0.95)
+    assert (found.value, found.low) == (0, 0)
+    assert 0.3 < found.high < 0.5
+    assert not beads_count(10, 0, beads_per_tube=49_500, blood_ul=50, pipette_cv=0.02, level=0.95).known
+
+
+def test_volume_and_dilution() -> None:
+    found = volumetric_count(1_000, acquired_ul=50, dilution=10, pipette_cv=0.02, level=0.95)
+    assert found.value == pytest.approx(200)
+    assert math.log(found.high / found.value) / 1.96 == pytest.approx(math.hypot(1_000**-0.5, 0.02), rel=0.03)
+
+
+def test_dual_platform() -> None:
+    found = dual_count(1_500, 10_000, wbc_per_ul=6_000, lymphocyte_fraction=0.3, analyser_cv=0.05, level=0.95)
+    assert found.value == pytest.approx(270)
+    whole = dual_count(10_000, 10_000, wbc_per_ul=6_000, lymphocyte_fraction=0.3, analyser_cv=0.05, level=0.95)
+    assert whole.value == pytest.approx(1_800)
+    assert math.log(whole.high / whole.value) == pytest.approx(1.96 * 0.05, rel=1e-3)
+
+
+@pytest.mark.parametrize("expected", [0.5, 3.0, 40.0, 1_000.0])
+def test_coverage_of_the_bead_interval(expected: float) -> None:
+    rng, repeats = np.random.default_rng(2), 600
+    held = 0
+    for _ in range(repeats):
+        cells, beads = int(rng.poisson(expected * rng.normal(1, 0.02))), int(rng.poisson(5_000))
+        found = beads_count(cells, beads, beads_per_tube=50_000, blood_ul=50, pipette_cv=0.02, level=0.95)
+        held += found.low <= expected / 5_000 * 1_000 <= found.high
+    assert held / repeats > 0.93
+
+
+def test_a_share_of_a_count_joins_both_errors() -> None:
+    whole = Interval(300.0, 270.0, 333.3)
+    found = share_of(whole, 50, 1_000, level=0.95)
+    assert found.value == pytest.approx(15)
+    assert found.low < 15 * 0.9 < 15 * 1.111 < found.high
+    assert share_of(whole, 1_000, 1_000, level=0.95) == whole
+    assert not share_of(whole, 0, 0, level=0.95).known
+    assert product(whole, Interval(0.0, 0.0, 0.01)) == Interval(0.0, 0.0, pytest.approx(3.333))
+
+
+def test_units_of_the_acquired_volume() -> None:
+    assert vol_to_ul("120000", "LSRFortessa", "auto").value == 120
+    assert vol_to_ul("120", "Aurora", "auto").value == 120
+    assert vol_to_ul("120", "Aurora", "nl").value == pytest.approx(0.12)
+    assert "nL" in vol_to_ul("5", "", "auto").reason
+    for bad in ("", "abc", "-3", "0", "inf", "nan"):
+        assert math.isnan(vol_to_ul(bad, "Aurora", "auto").value)
+
+
+def test_sum_of_the_lineages() -> None:
+    assert lymphosum(t_cells=700, b_cells=120, nk=130, lymphocytes=1_000) == (pytest.approx(0.95), CountStatus.OK)
+    assert lymphosum(t_cells=600, b_cells=120, nk=150, lymphocytes=1_000)[1] is CountStatus.WARN
+    assert lymphosum(t_cells=500, b_cells=120, nk=150, lymphocytes=1_000)[1] is CountStatus.FAIL
+
+
+def test_reference_ranges_by_sex_and_age() -> None:
+    man = reference_range("nk", RANGES, sex="M", age_years=50)
+    woman = reference_range("nk", RANGES, sex="F", age_years=math.nan)
+    assert man is not None
+    assert (man.low, man.high) == (140, 1103)
+    assert woman is not None
+    assert (woman.low, woman.high) == (96, 998)
+    assert reference_range("nk", RANGES, sex="", age_years=50) is None
+    assert reference_range("nk", RANGES, sex="M", age_years=9) is None
+
+
+@pytest.mark.parametrize(
+    ("cells", "grade"),
+    [(1_147, "0"), (1_146, "1"), (800, "1"), (799, "2"), (500, "2"), (499, "3"), (200, "3"), (0, "4")],
+)
+def test_grades_of_lymphocytes(cells: float, grade: str) -> None:
+    assert grade_of(cells, "lymphocytes", GRADES, lower_limit=1_147) == grade
+
+
+def test_grades_without_a_limit_or_bands() -> None:
+    assert grade_of(900, "lymphocytes", GRADES, lower_limit=math.nan) == ""
+    assert grade_of(150, "cd4_t", GRADES, lower_limit=math.nan) == "3"
+    assert grade_of(10, "nk", GRADES, lower_limit=140) == ""

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from nktrace.files.installation import resource
+from nktrace.files.knowledge import read_antibodies
+from nktrace.model.hla import Direction, Information, Verdict
+from nktrace.science.hla import informs, marks
+from nktrace.science.hla_typing import parse_typing
+
+ANTIBODIES = read_antibodies(resource("hla_antibodies.tsv"))
+
+
+def ask(antibody: str, donor: str, recipient: str, prior_graft: str = "") -> Verdict:
+    return informs(
+        ANTIBODIES[antibody],
+        donor=parse_typing(donor),
+        recipient=parse_typing(recipient),
+        prior_graft=parse_typing(prior_graft) if prior_graft else None,
+    )
+
+
+def test_donor_positive_recipient_positive_and_uninformative() -> None:
+    donor, recipient = "A*01:01,A*02:01;B*07:02,B*08:01", "A*03:01,A*11:01;B*44:02,B*35:01"
+    assert ask("BB7.2", donor, recipient).direction is Direction.DONOR_POSITIVE
+    assert ask("BB7.2", donor, recipient).deciding == ("donor A*02:01",)
+    assert ask("anti-A3", donor, recipient).direction is Direction.RECIPIENT_POSITIVE
+    neither = ask("BB7.2", recipient, recipient)
+    both = ask("BB7.2", donor, "A*02:05,A*03:01;B*44:02,B*35:01")
+    assert {neither.information, both.information} == {Information.UNINFORMATIVE}
+    assert both.deciding == ("donor A*02:01", "recipient A*02:05")
+
+
+def test_reactivity_sets_decide_and_not_antigen_names() -> None:
+    """A69 is no A2, and BB7.2 marks it; MA2.1 marks B57 although it is called an anti-A2."""
+    assert ask("BB7.2", "A*02:01,A*01:01", "A*69:01,A*01:01").information is Information.UNINFORMATIVE
+    verdict = ask("MA2.1", "A*02:01;B*07:02,B*08:01", "A*01:01;B*57:01,B*08:01")
+    assert verdict.information is Information.UNINFORMATIVE
+
+
+def test_a_null_allele_does_not_count_and_does_not_type_its_locus_alone() -> None:
+    assert ask("anti-A9", "A*24:02,A*01:01", "A*24:09N,A*03:01").direction is Direction.DONOR_POSITIVE
+    assert ask("anti-A9", "A*24:02,A*01:01", "A*24:09N").information is Information.INDETERMINATE
+
+
+def test_missing_typing_at_a_reactive_locus_is_indeterminate_unless_it_cannot_matter() -> None:
+    verdict = ask("MA2.1", "A*02:01,A*01:01;B*07:02,B*08:01", "A*01:01,A*03:01")
+    assert verdict.information is Information.INDETERMINATE
+    assert verdict.deciding == ("recipient is not typed at B",)
+    # the recipient reacts already, so the missing locus changes nothing
+    assert ask("MA2.1", "A*02:01,A*01:01", "A*02:01,A*03:01").information is Information.UNINFORMATIVE
+    assert informs(ANTIBODIES["BB7.2"], donor=None, recipient=parse_typing("A*01:01")).information is (
+        Information.INDETERMINATE
+    )
+
+
+def test_a_broad_antigen_is_as_exact_as_it_is() -> None:
+    """A28 is A68 or A69: BB7.2 marks one of them. A9 is A23 or A24: anti-A9 marks both."""
+    assert ask("BB7.2", "A2,A1", "A28,A1").information is Information.INDETERMINATE
+    assert ask("anti-A9", "A9,A1", "A2,A1").direction is Direction.DONOR_POSITIVE
+
+
+def test_bw4_and_bw6_are_decided_per_allele() -> None:
+    bw4, bw6 = ANTIBODIES["anti-Bw4"], ANTIBODIES["anti-Bw6"]
+    for written, four, six in [
+        ("B*27:05", True, False),
+        ("B*27:08", False, True),
+        ("B*44:02", True, False),
+        ("B*07:02", False, True),
+        ("B*15:01", False, True),
+        ("B*15:16", True, False),
+        ("B*46:01", False, False),
+    ]:
+        typing = parse_typing(f"A*01:01;{written}")
+        assert (marks(bw4, typing), marks(bw6, typing)) == (four, six), written
+    assert marks(bw4, parse_typing("A*24:02;B*07:02")) is True
+    assert marks(bw4, parse_typing("A*01:01;B*15")) is None
+
+
+def test_the_alleles_of_a_prior_graft_are_excluded_too() -> None:
+    donor, recipient = "A*02:01,A*01:01", "A*03:01,A*01:01"
+    assert ask("BB7.2", donor, recipient, "A*03:01,A*11:01").direction is Direction.DONOR_POSITIVE
+    assert ask("BB7.2", donor, recipient, "A*02:01,A*11:01").information is Information.UNINFORMATIVE
+    # recipient-positive only if it marks graft cells as well, else graft cells would look like the donor's
+    assert ask("anti-A3", donor, recipient, "A*11:01,A*11:01").information is Information.UNINFORMATIVE
+    assert ask("anti-A3", donor, recipient, "A*03:01,A*11:01").direction is Direction.RECIPIENT_POSITIVE
+
+
+def test_a_graft_of_the_same_donor_cannot_be_told_from_the_product() -> None:
+    donor = "A*02:01,A*01:01;B*07:02,B*08:01"
+    recipient = "A*03:01,A*24:02;B*44:02,B*35:01"
+    assert all(ask(name, donor, recipient, donor).direction is None for name in ANTIBODIES)
+
+
+def test_a_cross_reaction_is_a_caution_and_decides_nothing() -> None:
+    verdict = ask("BB7.2", "A*02:01,A*01:01", "A*24:02,A*01:01")
+    assert verdict.direction is Direction.DONOR_POSITIVE
+    assert "A*24:02" in verdict.caution
+    assert "high concentration" in verdict.caution
+    assert ask("BB7.2", "A*24:02,A*01:01", "A*03:01,A*01:01").information is Information.UNINFORMATIVE
+
+
+def test_swapping_donor_and_recipient_swaps_the_direction() -> None:
+    donor, recipient = parse_typing("A*02:01,A*01:01;B*07:02,B*44:02"), parse_typing("A*03:01,A*24:02;B*08:01,B*35:01")
+    other = {
+        Direction.DONOR_POSITIVE: Direction.RECIPIENT_POSITIVE,
+        Direction.RECIPIENT_POSITIVE: Direction.DONOR_POSITIVE,
+    }
+    for antibody in ANTIBODIES.values():
+        one = informs(antibody, donor=donor, recipient=recipient)
+        two = informs(antibody, donor=recipient, recipient=donor)
+        assert two.information is one.information
+        assert two.direction is (other[one.direction] if one.direction else None)

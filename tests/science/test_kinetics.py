@@ -1,0 +1,136 @@
+"""What is read off a series, against closed forms, and what is refused."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+
+from nktrace.model.intervals import Interval
+from nktrace.model.trajectories import CELLS, Curve, Quantity, Series, Visit
+from nktrace.science.kinetics import area, kinetics
+
+LIMIT = 0.2
+
+
+def visit(day: float, value: float | None, *, baseline: bool = False, quantified: bool = True) -> Visit:
+    """A visit with a value, or, for None, under the limit."""
+    if value is None:
+        observed = Interval(LIMIT, 0.0, LIMIT)
+        return Visit(day=day, observed=observed, censored=True, quantified=False, after=not baseline, baseline=baseline)
+    observed = Interval(value, value * 0.99, value * 1.01)
+    return Visit(day=day, observed=observed, quantified=quantified, after=not baseline, baseline=baseline)
+
+
+def read(*visits: Visit, measure: str = "donor_nk", baseline: float | None = None) -> dict[str, Quantity]:
+    """Quantities from draws that all but equal the values (limits: half)."""
+    series = Series(patient="P", measure=measure, unit=CELLS, platform="beads", visits=visits)
+    after = series.after
+    values = np.array([v.observed.value * (0.5 if v.censored else 1.0) for v in after])
+    noise = np.exp(0.001 * np.random.default_rng(0).standard_normal((400, values.size)))
+    days = np.array([v.day for v in after])
+    bounded = np.array([v.measured for v in after])
+    curve = Curve(days=days, draws=values * noise, bounded_below=bounded, identified=True)
+    draws = None if baseline is None else np.full(400, baseline)
+    found = kinetics(series, curve, baseline=draws, level=0.95, days=(7, 14, 28), window=2)
+    assert len({quantity.name for quantity in found}) == len(found)
+    return {quantity.name: quantity for quantity in found}
+
+
+DECAY = [visit(1, 4.0), visit(3, 16.0), visit(7, 8.0), visit(11, 4.0), visit(15, 2.0), visit(21, None)]
+
+
+def test_area_is_exact_for_lines_up_and_exponentials_down() -> None:
+    days = np.array([0.0, 2.0, 5.0, 9.0])
+    values = np.array([[1.0, 7.0, 7.0 * np.exp(-0.6), 7.0 * np.exp(-1.4)]])
+    rising = quad(lambda t: 1 + 3 * t, 0, 2)[0]
+    falling = quad(lambda t: 7 * np.exp(-0.2 * (t - 2)), 2, 9)[0]
+    assert area(days, values) == pytest.approx([rising + falling], rel=1e-9)
+
+
+def test_area_of_flat_and_of_negative_values_is_the_trapezoid() -> None:
+    days = np.array([0.0, 1.0, 3.0])
+    assert area(days, np.array([[2.0, 2.0, 2.0], [1.0, -1.0, 3.0]])) == pytest.approx([6.0, 2.0])
+
+
+def test_donor_cells_of_a_rise_and_decay() -> None:
+    found = read(*DECAY)
+    assert found["cmax"].value.value == pytest.approx(16, rel=1e-2)
+    assert found["tmax"].value == Interval(3, 3, 3)
+    assert found["tlast"].value.value == 15
+    assert math.isnan(found["tlast"].value.low)
+    assert found["first_below"].value == Interval(21, 15, 21)
+    assert found["half_life_days"].value.value == pytest.approx(4, rel=1e-2)
+    assert found["day_14"].value.value == pytest.approx(2, rel=1e-2)
+    assert found["day_14"].reason == "day 15"
+
+
+def test_no_exposure_is_made_up_beyond_the_last_value() -> None:
+    auc = read(*DECAY)["auc"]
+    expected = 2 * 10 + (16 - 2) / (math.log(2) / 4)
+    assert auc.value.value == pytest.approx(expected, rel=5e-3)
+    assert auc.reason == "day 1 to 15"
+
+
+@pytest.mark.parametrize(
+    ("visits", "why"),
+    [
+        ([visit(3, 16.0), visit(7, 8.0), visit(11, 4.0), visit(15, None)], "2 quantifiable day(s) after the peak"),
+        ([visit(3, 16.0), visit(7, 8.0), visit(11, 4.0), visit(15, 2.0, quantified=False)], "2 quantifiable"),
+        ([visit(1, 16.0), visit(3, 8.0), visit(7, 9.0), visit(11, 10.0)], "no decline"),
+        ([visit(1, 16.0), visit(3, 8.0), visit(7, 7.8), visit(11, 7.6)], "shorter than one half-life"),
+    ],
+)
+def test_half_life_is_refused(visits: list[Visit], why: str) -> None:
+    found = read(*visits)["half_life_days"]
+    assert found.status == "not_estimable"
+    assert why in found.reason
+    assert math.isnan(found.value.value)
+
+
+def test_a_patient_in_whom_nothing_was_found_keeps_the_limit() -> None:
+    found = read(visit(1, None), visit(7, None))
+    assert found["cmax"].status == "censored"
+    assert found["cmax"].value.high == LIMIT
+    assert found["tlast"].status == "not_estimable"
+    assert found["day_7"].status == "censored"
+
+
+def test_still_detected_at_the_last_visit_is_censored() -> None:
+    found = read(visit(1, 4.0), visit(7, 5.0))
+    assert found["tlast"].status == "censored"
+    assert found["first_below"].status == "censored"
+    assert found["first_below"].value.low == 7
+
+
+def test_detected_again_is_said() -> None:
+    found = read(visit(1, 4.0), visit(7, None), visit(14, 1.0), visit(21, None))
+    assert found["first_below"].value.value == 7
+    assert "again on day 14" in found["first_below"].reason
+    assert found["tlast"].value.value == 14
+
+
+def test_cells_of_a_graft_are_taken_off_as_change() -> None:
+    found = read(visit(-1, 2.0, baseline=True), *DECAY, baseline=2.0)
+    assert found["cmax_net"].value.value == pytest.approx(14, rel=1e-2)
+    assert found["auc_net"].value.value < found["auc"].value.value
+    assert "attribution" in found["cmax_net"].reason
+    assert "cmax_net" not in read(*DECAY)
+
+
+def test_nadir_and_fold_change_of_a_count() -> None:
+    visits = [visit(-2, 1000.0, baseline=True), visit(2, 100.0), visit(7, 50.0), visit(28, 500.0)]
+    found = read(*visits, measure="lymphocytes", baseline=1000.0)
+    assert found["baseline"].value.value == 1000
+    assert (found["nadir"].value.value, found["nadir_day"].value.value) == (pytest.approx(50, rel=1e-2), 7)
+    assert found["fold_change"].value.value == pytest.approx(0.5, rel=1e-2)
+    assert found["day_14"].status == "not_estimable"
+    assert "cmax" not in found
+
+
+def test_a_patient_without_visits_gets_reasons() -> None:
+    found = read()
+    assert {quantity.status for quantity in found.values()} == {"not_estimable"}
+    assert all(quantity.reason for quantity in found.values())

@@ -1,0 +1,126 @@
+"""Which number stands at which visit, and under which platform."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from nktrace.files.tables import COLUMNS
+from nktrace.model.study import Role, Sample
+from nktrace.model.trajectories import CELLS, FRACTION, Series
+from nktrace.science.visits import Timeline, counted, donor, fractions
+
+
+def sample(name: str, day: float, role: Role = Role.TIMEPOINT, **more: Any) -> Sample:
+    return Sample(sample=name, patient="P", day=day, role=role, panel="p", batch="b", fcs="x.fcs", **more)
+
+
+TIMELINE = Timeline(
+    [
+        sample("d7", 7),
+        sample("base", -1, Role.BASELINE),
+        sample("d1", 1, specimen="draw1"),
+        sample("d1count", 1, specimen="draw1"),
+        sample("k562", 7, condition="K562"),
+        sample("graft", 7, material="tissue"),
+        sample("donor", math.nan, Role.DONOR),
+    ]
+)
+
+
+def row(table: str, **values: Any) -> dict[str, Any]:
+    empty = {column: math.nan if kind is float else None for column, kind in COLUMNS[table].items()}
+    return empty | values
+
+
+def nk_count(name: str, cells: float, platform: str = "beads") -> dict[str, Any]:
+    return row(
+        "counts",
+        sample=name,
+        population="nk",
+        cells_per_ul=cells,
+        ci_low=cells * 0.9,
+        ci_high=cells * 1.1,
+        platform=platform,
+        status="ok",
+    )
+
+
+def chimerism(name: str, status: str, fraction: float = math.nan, **values: Any) -> dict[str, Any]:
+    return row("chimerism", sample=name, population="nk", status=status, donor_fraction=fraction, lod=0.002, **values)
+
+
+def one(series: list[Series]) -> Series:
+    assert len(series) == 1
+    return series[0]
+
+
+def test_only_blood_as_it_was_is_on_the_timeline() -> None:
+    assert list(TIMELINE.samples) == ["base", "d1", "d1count", "d7"]
+
+
+def test_days_and_baseline_come_from_the_sheet() -> None:
+    series = one(counted("P", TIMELINE, [nk_count("d7", 50), nk_count("base", 100), nk_count("k562", 9)]))
+    assert [visit.day for visit in series.visits] == [-1, 7]
+    assert series.baseline is series.visits[0]
+    assert [visit.after for visit in series.visits] == [False, True]
+
+
+def test_platforms_are_kept_apart_and_gaps_stay_gaps() -> None:
+    rows = [nk_count("base", 100), nk_count("d1", 80), nk_count("d7", 50, "dual")]
+    missing = row("counts", sample="d1count", population="nk", platform="none", reason="no beads")
+    most, other = counted("P", TIMELINE, [*rows, missing])
+    assert (most.platform, other.platform) == ("beads", "dual")
+    assert [visit.observed.known for visit in most.visits] == [True, True, False]
+    assert most.visits[2].reason == "no beads"
+
+
+def test_no_event_is_a_limit_and_not_a_zero() -> None:
+    none = row("counts", sample="d7", population="b_cells", cells_per_ul=0.0, ci_low=0.0, ci_high=0.4, platform="beads")
+    visit = one(counted("P", TIMELINE, [none])).visits[0]
+    assert visit.censored
+    assert visit.observed.value == 0.4
+
+
+def test_not_detected_stands_at_its_limit_in_cells() -> None:
+    found = [
+        chimerism("base", "not_detected"),
+        chimerism("d1", "quantified", 0.1, donor_cells_per_ul=8.0, donor_cells_ci_low=6.0, donor_cells_ci_high=10.0),
+        chimerism("d7", "indeterminate", reason="too few events"),
+    ]
+    counts = [nk_count("base", 150), nk_count("d1count", 80), nk_count("d7", 50)]
+    series = one(donor("P", TIMELINE, found, counts))
+    assert (series.unit, series.platform) == (CELLS, "beads")
+    base, day1, day7 = series.visits
+    assert (base.censored, base.observed.value, base.observed.low) == (True, 0.3, 0.0)
+    assert (day1.measured, day1.quantified, day1.observed.value) == (True, True, 8.0)
+    assert (day7.observed.known, day7.reason) == (False, "too few events")
+
+
+def test_without_any_count_the_fraction_is_followed() -> None:
+    found = [chimerism("base", "not_detected"), chimerism("d1", "detected", 0.01, ci_low=0.004, ci_high=0.02)]
+    series = one(donor("P", TIMELINE, found, []))
+    assert (series.unit, series.reason) == (FRACTION, "no NK count: donor fraction instead of cells")
+    assert series.visits[0].observed.high == 0.002
+    assert (series.visits[1].measured, series.visits[1].quantified) == (True, False)
+
+
+def test_a_visit_without_a_count_is_a_gap_among_counted_ones() -> None:
+    found = [
+        chimerism("d1", "quantified", 0.1, donor_cells_per_ul=8.0, donor_cells_ci_low=6.0, donor_cells_ci_high=10.0),
+        chimerism("d7", "quantified", 0.1),
+    ]
+    series = one(donor("P", TIMELINE, found, [nk_count("d1", 80)]))
+    assert [visit.observed.known for visit in series.visits] == [True, False]
+    assert series.visits[1].reason == "no NK count"
+
+
+def test_a_subset_that_no_sample_resolves_is_left_out() -> None:
+    rows = [
+        row("subsets", sample="d1", subset="bright", fraction_of_nk=0.1, ci_low=0.08, ci_high=0.12, status="ok"),
+        row("subsets", sample="d7", subset="bright", status="not_resolvable", reason="no CD56"),
+        row("subsets", sample="d1", subset="adaptive", status="not_resolvable"),
+    ]
+    series = one(fractions("P", TIMELINE, rows))
+    assert series.measure == "fraction:bright"
+    assert [visit.reason for visit in series.visits] == ["", "no CD56"]

@@ -1,0 +1,46 @@
+"""NK clusters and subsets."""
+
+for _panel in PANELS:
+    if not Path(f"results/reference/{_panel}/v{VERSION}/clusters/reference.json").exists():
+
+        rule:
+            name:
+                f"fit_clusters_{_panel}"
+            input:
+                lineages=expand("results/samples/{sample}/lineages.parquet", sample=reference_samples(_panel)),
+                panel=STUDY.panels[_panel],
+                subsets=knowledge("nk_subsets.tsv"),
+            output:
+                f"results/reference/{_panel}/v{VERSION}/clusters/reference.json",
+            params:
+                settings=settings("clustering"),
+                directory=f"results/reference/{_panel}/v{VERSION}/clusters",
+            log:
+                f"results/logs/fit-clusters/{_panel}.v{VERSION}.log",
+            benchmark:
+                f"results/benchmarks/fit-clusters/{_panel}.v{VERSION}.tsv"
+            shell:
+                "nktrace fit-clusters --panel {input.panel:q} --subsets {input.subsets:q} --settings {params.settings:q} --output {params.directory:q} {input.lineages:q} 2> {log:q}"
+
+
+rule assign:
+    """Cluster, subset and HLA calls of one sample's NK cells."""
+    input:
+        lineages="results/samples/{sample}/lineages.parquet",
+        panel=panel_of_sample,
+        subsets=knowledge("nk_subsets.tsv"),
+        reference=reference_of_sample("clusters"),
+        cuts=cuts_of_sample,
+    output:
+        nk="results/samples/{sample}/nk.parquet",
+        subsets="results/samples/{sample}/subsets.tsv",
+    params:
+        row=sample_row,
+        settings=settings("clustering"),
+        code=code_digest("assign"),
+    log:
+        "results/logs/assign/{sample}.log",
+    benchmark:
+        "results/benchmarks/assign/{sample}.tsv"
+    shell:
+        "nktrace assign --sample {params.row:q} --panel {input.panel:q} --subsets {input.subsets:q} --settings {params.settings:q} --reference $(dirname {input.reference:q}) --cuts {input.cuts:q} --output-dir results/samples/{wildcards.sample:q} {input.lineages:q} 2> {log:q}"

@@ -1,0 +1,189 @@
+"""What the rules know of the study: which samples, patients and panels there are, and what each step's values are.
+
+Sheets are read once here. Rules see single rows and settings as `params`, so a change reruns what depends on it only.
+"""
+
+import sys
+from pathlib import Path
+from shlex import quote
+
+from snakemake.exceptions import WorkflowError
+
+from nktrace.files.code import code_digest
+from nktrace.files.installation import knowledge
+from nktrace.files.rows import PatientRow, dump_patient, dump_rows, dump_sample
+from nktrace.files.settings import part
+from nktrace.files.sheets import read_study
+from nktrace.model.errors import NktraceError
+from nktrace.model.study import Role
+
+try:
+    STUDY, SETTINGS = read_study(".")
+except NktraceError as error:
+    raise WorkflowError(str(error))
+
+# the environment that runs the workflow also runs its steps, activated or not
+shell.prefix(f'export PATH={quote(str(Path(sys.executable).parent))}:"$PATH"; ')
+
+VERSION = SETTINGS.reference_version
+GATED_ROLES = (Role.TIMEPOINT, Role.BASELINE, Role.BLANK, Role.DONOR, Role.BATCH_CONTROL)
+
+
+wildcard_constraints:
+    sample=r"[A-Za-z0-9][A-Za-z0-9._-]*",
+    patient=r"[A-Za-z0-9][A-Za-z0-9._-]*",
+    panel=r"[A-Za-z0-9][A-Za-z0-9._-]*",
+
+
+def settings(*sections):
+    """The settings that a step uses, as JSON."""
+    return part(SETTINGS, *sections)
+
+
+def sample_row(wildcards):
+    return dump_sample(STUDY.samples[wildcards.sample])
+
+
+def fcs_of_sample(wildcards):
+    return STUDY.samples[wildcards.sample].fcs
+
+
+def panel_of_sample(wildcards):
+    return STUDY.panels[STUDY.samples[wildcards.sample].panel]
+
+
+def gating_of_sample(wildcards):
+    return STUDY.gating[STUDY.samples[wildcards.sample].panel]
+
+
+def panel_sheet(wildcards):
+    return STUDY.panels[wildcards.panel]
+
+
+def gating_table(wildcards):
+    return STUDY.gating[wildcards.panel]
+
+
+def matrix_of_sample(wildcards):
+    """The matrix CSV of a sample, where its sheet names one."""
+    compensation = STUDY.samples[wildcards.sample].compensation
+    return [] if compensation in ("keyword", "none", "controls") else [compensation]
+
+
+# --- which samples a step reads ---------------------------------------------------------------------------------------
+
+
+def gated_samples(panel=None):
+    return [s for s in STUDY.samples.values() if s.role in GATED_ROLES and panel in (None, s.panel)]
+
+
+def reference_samples(panel):
+    """What a panel's reference is fitted on: the sheet's list, or all samples of the first run."""
+    chosen = [s for s in gated_samples(panel) if s.sample in STUDY.reference_samples]
+    return [s.sample for s in chosen or gated_samples(panel)]
+
+
+def reference_of_sample(part):
+    def path(wildcards):
+        return f"results/reference/{STUDY.samples[wildcards.sample].panel}/v{VERSION}/{part}/reference.json"
+
+    return path
+
+
+def samples_of_patient(patient):
+    """The timeline, the donor references, and, for a patient without a blank, the blanks of the others."""
+    return STUDY.samples_of(patient) + STUDY.donor_references(patient) + STUDY.pooled_blanks(patient)
+
+
+def rows_of_patient(rows, patient):
+    return tuple(row for row in rows if row["patient"] == patient)
+
+
+def patient_row(wildcards):
+    patient = wildcards.patient
+    return dump_patient(
+        PatientRow(
+            patient=STUDY.patients[patient],
+            samples=samples_of_patient(patient),
+            infusions=rows_of_patient(STUDY.infusions, patient),
+            events=rows_of_patient(STUDY.events, patient),
+            others=tuple(STUDY.patients[s.patient] for s in STUDY.pooled_blanks(patient)),
+        )
+    )
+
+
+def lineages_of_patient(wildcards):
+    return [f"results/samples/{s.sample}/lineages.parquet" for s in samples_of_patient(wildcards.patient)]
+
+
+def of_timeline(*names):
+    """These files of every sample on a patient's timeline."""
+
+    def paths(wildcards):
+        return [f"results/samples/{s.sample}/{name}" for s in STUDY.samples_of(wildcards.patient) for name in names]
+
+    return paths
+
+
+def of_patient(*names):
+    """These files of every sample that a patient's chimerism rests on: timeline, donor references, pooled blanks."""
+
+    def paths(wildcards):
+        return [f"results/samples/{s.sample}/{name}" for s in samples_of_patient(wildcards.patient) for name in names]
+
+    return paths
+
+
+def patient_dirs(wildcards):
+    return [f"results/samples/{s.sample}" for s in samples_of_patient(wildcards.patient)]
+
+
+def timeline_dirs(wildcards):
+    return [f"results/samples/{s.sample}" for s in STUDY.samples_of(wildcards.patient)]
+
+
+def panels_of_patient(wildcards):
+    """The panel sheets that a patient's samples use."""
+    return sorted({STUDY.panels[s.panel] for s in samples_of_patient(wildcards.patient)})
+
+
+def cuts_of_sample(wildcards):
+    """The HLA cuts that apply to a sample: its patient's, or those of the only patient who has this donor."""
+    sample = STUDY.samples[wildcards.sample]
+    if sample.patient:
+        return [f"results/patients/{sample.patient}/hla_cuts.tsv"]
+    patients = [p for p in STUDY.patients if sample in STUDY.donor_references(p)]
+    return [f"results/patients/{patients[0]}/hla_cuts.tsv"] if len(patients) == 1 else []
+
+
+# --- what the study ends in ---------------------------------------------------------------------------------------------
+
+PATIENTS = [patient for patient in STUDY.patients if STUDY.samples_of(patient)]
+SAMPLES = [s.sample for s in gated_samples()]
+PANELS = sorted({s.panel for s in gated_samples()})
+SAMPLE_TABLES = ("populations", "gates", "qc", "subsets")
+PATIENT_TABLES = ("counts", "chimerism", "chimerism_by_antibody", "trajectories", "kinetics")
+
+
+def all_pages():
+    return (
+        ["results/report/index.html"]
+        + [f"results/patients/{patient}/report.html" for patient in PATIENTS]
+        + [f"results/samples/{sample}/report.html" for sample in SAMPLES]
+    )
+
+
+def cohort_tables():
+    return [f"results/cohort/{name}.tsv" for name in (*SAMPLE_TABLES, *PATIENT_TABLES, "cohort", "clusters")]
+
+
+def validation_tables():
+    return ["results/validation/demo.tsv"] if SETTINGS.simulate else []
+
+
+onerror:
+    # the line that a person needs stands in the logs of the steps
+    for path in sorted(Path("results/logs").rglob("*.log")):
+        for line in path.read_text(errors="replace").splitlines():
+            if line.startswith("ERROR"):
+                print(f"{path}: {line}", file=sys.stderr)

@@ -1,0 +1,50 @@
+"""Scale, priors and gates. The rule that fits a reference exists only while that reference is absent."""
+
+for _panel in PANELS:
+    if not Path(f"results/reference/{_panel}/v{VERSION}/gates/reference.json").exists():
+
+        rule:
+            name:
+                f"fit_gates_{_panel}"
+            input:
+                surveys=expand("results/work/survey/{sample}.parquet", sample=reference_samples(_panel)),
+                panel=STUDY.panels[_panel],
+                gating=STUDY.gating[_panel],
+            output:
+                f"results/reference/{_panel}/v{VERSION}/gates/reference.json",
+            params:
+                settings=settings("gating", "qc"),
+                directory=f"results/reference/{_panel}/v{VERSION}/gates",
+            log:
+                f"results/logs/fit-gates/{_panel}.v{VERSION}.log",
+            benchmark:
+                f"results/benchmarks/fit-gates/{_panel}.v{VERSION}.tsv"
+            shell:
+                "nktrace fit-gates --panel {input.panel:q} --gating {input.gating:q} --settings {params.settings:q} --output {params.directory:q} {input.surveys:q} 2> {log:q}"
+
+
+rule gate:
+    """Gates, populations and quality of one sample; what later steps need of its events."""
+    input:
+        fcs=fcs_of_sample,
+        panel=panel_of_sample,
+        gating=gating_of_sample,
+        matrix=matrix_of_sample,
+        reference=reference_of_sample("gates"),
+    output:
+        populations="results/samples/{sample}/populations.tsv",
+        gates="results/samples/{sample}/gates.tsv",
+        gatingml="results/samples/{sample}/gates.xml",
+        qc="results/samples/{sample}/qc.tsv",
+        lineages="results/samples/{sample}/lineages.parquet",
+        pictures="results/samples/{sample}/pictures.npz",
+    params:
+        row=sample_row,
+        settings=settings("compensation", "gating", "qc", "counts"),
+        code=code_digest("gate"),
+    log:
+        "results/logs/gate/{sample}.log",
+    benchmark:
+        "results/benchmarks/gate/{sample}.tsv"
+    shell:
+        "nktrace gate --sample {params.row:q} --panel {input.panel:q} --gating {input.gating:q} --settings {params.settings:q} --matrix {input.matrix:q} --reference $(dirname {input.reference:q}) --output-dir results/samples/{wildcards.sample:q} {input.fcs:q} 2> {log:q}"

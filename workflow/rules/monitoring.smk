@@ -1,0 +1,87 @@
+"""Of one patient: whose cells, how many, and for how long."""
+
+
+rule hla_cuts:
+    """Where a patient's HLA markers are positive, from the blank and the donor reference."""
+    input:
+        lineages=lineages_of_patient,
+        panels=panels_of_patient,
+        antibodies=knowledge("hla_antibodies.tsv"),
+    output:
+        "results/patients/{patient}/hla_cuts.tsv",
+    params:
+        row=patient_row,
+        settings=settings("chimerism"),
+        code=code_digest("hla_cuts"),
+    log:
+        "results/logs/hla-cuts/{patient}.log",
+    benchmark:
+        "results/benchmarks/hla-cuts/{patient}.tsv"
+    shell:
+        "nktrace hla-cuts --patient {params.row:q} --panel {input.panels:q} --antibodies {input.antibodies:q} --settings {params.settings:q} --output {output:q} {input.lineages:q} 2> {log:q}"
+
+
+rule counts:
+    """Cells per microlitre of a patient's samples."""
+    input:
+        of_timeline("populations.tsv", "qc.tsv", "subsets.tsv"),
+        ranges=knowledge("reference_ranges.tsv"),
+        grades=knowledge("grades.tsv"),
+    output:
+        "results/patients/{patient}/counts.tsv",
+    params:
+        row=patient_row,
+        samples=timeline_dirs,
+        settings=settings("counts"),
+        code=code_digest("counts"),
+    log:
+        "results/logs/counts/{patient}.log",
+    benchmark:
+        "results/benchmarks/counts/{patient}.tsv"
+    shell:
+        "nktrace counts --patient {params.row:q} --ranges {input.ranges:q} --grades {input.grades:q} --settings {params.settings:q} --output {output:q} {params.samples:q} 2> {log:q}"
+
+
+rule chimerism:
+    """Donor fraction of every population of a patient, with its limits."""
+    input:
+        of_patient("lineages.parquet", "nk.parquet"),
+        cuts="results/patients/{patient}/hla_cuts.tsv",
+        counts="results/patients/{patient}/counts.tsv",
+    output:
+        chimerism="results/patients/{patient}/chimerism.tsv",
+        by_antibody="results/patients/{patient}/chimerism_by_antibody.tsv",
+    params:
+        row=patient_row,
+        samples=patient_dirs,
+        settings=settings("chimerism"),
+        code=code_digest("chimerism"),
+    log:
+        "results/logs/chimerism/{patient}.log",
+    benchmark:
+        "results/benchmarks/chimerism/{patient}.tsv"
+    shell:
+        "nktrace chimerism --patient {params.row:q} --cuts {input.cuts:q} --counts {input.counts:q} --settings {params.settings:q} --output-dir results/patients/{wildcards.patient:q} {params.samples:q} 2> {log:q}"
+
+
+rule trajectories:
+    """Curves over time of a patient, and what is read off them."""
+    input:
+        of_timeline("subsets.tsv"),
+        counts="results/patients/{patient}/counts.tsv",
+        chimerism="results/patients/{patient}/chimerism.tsv",
+    output:
+        trajectories="results/patients/{patient}/trajectories.tsv",
+        kinetics="results/patients/{patient}/kinetics.tsv",
+        curves="results/patients/{patient}/curves.tsv",
+    params:
+        row=patient_row,
+        samples=timeline_dirs,
+        settings=settings("kinetics", "trajectories"),
+        code=code_digest("trajectories"),
+    log:
+        "results/logs/trajectories/{patient}.log",
+    benchmark:
+        "results/benchmarks/trajectories/{patient}.tsv"
+    shell:
+        "nktrace trajectories --patient {params.row:q} --counts {input.counts:q} --chimerism {input.chimerism:q} --settings {params.settings:q} --output-dir results/patients/{wildcards.patient:q} {params.samples:q} 2> {log:q}"
