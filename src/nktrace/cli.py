@@ -42,7 +42,18 @@ STEPS: dict[str, tuple[str, str]] = {
 
 # steps that have no use for pandas, which pyarrow imports wherever it is installed (0.8 s of each process)
 WITHOUT_PANDAS = frozenset(
-    ("survey", "fit-gates", "gate", "assign", "hla-cuts", "counts", "chimerism", "page-sample", "page-patient", "page-cohort")
+    (
+        "survey",
+        "fit-gates",
+        "gate",
+        "assign",
+        "hla-cuts",
+        "counts",
+        "chimerism",
+        "page-sample",
+        "page-patient",
+        "page-cohort",
+    )
 )
 
 
@@ -62,7 +73,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"nktrace {__version__}")
     verbs = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (module, summary) in (COMMANDS | STEPS).items():
-        verb = verbs.add_parser(name, description=summary, **({"help": summary} if name in COMMANDS else {}))
+        shown = name in COMMANDS
+        verb = (
+            verbs.add_parser(name, description=summary, help=summary)
+            if shown
+            else verbs.add_parser(name, description=summary)
+        )
         if name == chosen:
             command = importlib.import_module(f"nktrace.commands.{module}")
             command.add_arguments(verb)
@@ -82,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 class _NoPandas(MetaPathFinder):
     """Makes pandas look as if it were not installed."""
 
-    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:  # noqa: ARG002
         if fullname == "pandas":
             raise ModuleNotFoundError("this step does without pandas", name=fullname)
 

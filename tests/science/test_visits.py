@@ -124,3 +124,18 @@ def test_a_subset_that_no_sample_resolves_is_left_out() -> None:
     series = one(fractions("P", TIMELINE, rows))
     assert series.measure == "fraction:bright"
     assert [visit.reason for visit in series.visits] == ["", "no CD56"]
+
+
+def test_a_tube_that_tells_no_subsets_apart_has_no_share_of_the_rest() -> None:
+    def share(name: str, subset: str, value: float, status: str = "ok") -> dict[str, Any]:
+        known = {"fraction_of_nk": value, "ci_low": value, "ci_high": value} if status == "ok" else {}
+        return row("subsets", sample=name, subset=subset, status=status, **known)
+
+    rows = [
+        share("d1", "bright", 0.1),
+        share("d1", "other_nk", 0.2),
+        share("d1count", "bright", math.nan, "not_resolvable"),
+        share("d1count", "other_nk", 1.0),
+    ]
+    of_rest = next(series for series in fractions("P", TIMELINE, rows) if series.measure == "fraction:other_nk")
+    assert [visit.observed.value for visit in of_rest.visits if visit.observed.known] == [0.2]

@@ -12,15 +12,14 @@ for _panel in PANELS:
                 subsets=knowledge("nk_subsets.tsv"),
             output:
                 f"results/reference/{_panel}/v{VERSION}/clusters/reference.json",
-            params:
-                settings=settings("clustering"),
-                directory=f"results/reference/{_panel}/v{VERSION}/clusters",
             log:
                 f"results/logs/fit-clusters/{_panel}.v{VERSION}.log",
             benchmark:
                 f"results/benchmarks/fit-clusters/{_panel}.v{VERSION}.tsv"
+            params:
+                settings=settings("clustering"),
             shell:
-                "nktrace fit-clusters --panel {input.panel:q} --subsets {input.subsets:q} --settings {params.settings:q} --output {params.directory:q} {input.lineages:q} 2> {log:q}"
+                "nktrace fit-clusters --panel {input.panel:q} --subsets {input.subsets:q} --settings {params.settings:q} --output \"$(dirname {output:q})\" {input.lineages:q} 2> {log:q}"
 
 
 rule assign:
@@ -34,13 +33,13 @@ rule assign:
     output:
         nk="results/samples/{sample}/nk.parquet",
         subsets="results/samples/{sample}/subsets.tsv",
-    params:
-        row=sample_row,
-        settings=settings("clustering"),
-        code=code_digest("assign"),
     log:
         "results/logs/assign/{sample}.log",
     benchmark:
         "results/benchmarks/assign/{sample}.tsv"
+    params:
+        row=sample_row,
+        settings=settings("clustering"),
+        code=code_digest("assign"),
     shell:
-        "nktrace assign --sample {params.row:q} --panel {input.panel:q} --subsets {input.subsets:q} --settings {params.settings:q} --reference $(dirname {input.reference:q}) --cuts {input.cuts:q} --output-dir results/samples/{wildcards.sample:q} {input.lineages:q} 2> {log:q}"
+        "nktrace assign --sample {params.row:q} --panel {input.panel:q} --subsets {input.subsets:q} --settings {params.settings:q} --reference \"$(dirname {input.reference:q})\" --cuts {input.cuts:q} --output-dir results/samples/{wildcards.sample:q} {input.lineages:q} 2> {log:q}"

@@ -177,6 +177,19 @@ def cohort_tables():
     return [f"results/cohort/{name}.tsv" for name in (*SAMPLE_TABLES, *PATIENT_TABLES, "cohort", "clusters")]
 
 
+def sample_rows(wildcards):
+    """Who each gated sample is, as JSON."""
+    return dump_rows(
+        {"sample": s.sample, "patient": s.patient, "day": s.day, "role": s.role, "panel": s.panel, "batch": s.batch}
+        for s in gated_samples()
+    )
+
+
+def patient_rows(wildcards):
+    """Who each patient is, as JSON."""
+    return dump_rows({"patient": p, "arm": STUDY.patients[p].arm} for p in PATIENTS)
+
+
 def validation_tables():
     return ["results/validation/demo.tsv"] if SETTINGS.simulate else []
 

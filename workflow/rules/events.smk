@@ -9,13 +9,13 @@ rule survey:
         matrix=matrix_of_sample,
     output:
         "results/work/survey/{sample}.parquet",
-    params:
-        row=sample_row,
-        settings=settings("survey", "compensation"),
-        code=code_digest("survey"),
     log:
         "results/logs/survey/{sample}.log",
     benchmark:
         "results/benchmarks/survey/{sample}.tsv"
+    params:
+        row=sample_row,
+        settings=settings("survey", "compensation"),
+        code=code_digest("survey"),
     shell:
         "nktrace survey --sample {params.row:q} --panel {input.panel:q} --settings {params.settings:q} --matrix {input.matrix:q} --output {output:q} {input.fcs:q} 2> {log:q}"

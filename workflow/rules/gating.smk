@@ -12,15 +12,14 @@ for _panel in PANELS:
                 gating=STUDY.gating[_panel],
             output:
                 f"results/reference/{_panel}/v{VERSION}/gates/reference.json",
-            params:
-                settings=settings("gating", "qc"),
-                directory=f"results/reference/{_panel}/v{VERSION}/gates",
             log:
                 f"results/logs/fit-gates/{_panel}.v{VERSION}.log",
             benchmark:
                 f"results/benchmarks/fit-gates/{_panel}.v{VERSION}.tsv"
+            params:
+                settings=settings("gating", "qc"),
             shell:
-                "nktrace fit-gates --panel {input.panel:q} --gating {input.gating:q} --settings {params.settings:q} --output {params.directory:q} {input.surveys:q} 2> {log:q}"
+                "nktrace fit-gates --panel {input.panel:q} --gating {input.gating:q} --settings {params.settings:q} --output \"$(dirname {output:q})\" {input.surveys:q} 2> {log:q}"
 
 
 rule gate:
@@ -38,13 +37,13 @@ rule gate:
         qc="results/samples/{sample}/qc.tsv",
         lineages="results/samples/{sample}/lineages.parquet",
         pictures="results/samples/{sample}/pictures.npz",
-    params:
-        row=sample_row,
-        settings=settings("compensation", "gating", "qc", "counts"),
-        code=code_digest("gate"),
     log:
         "results/logs/gate/{sample}.log",
     benchmark:
         "results/benchmarks/gate/{sample}.tsv"
+    params:
+        row=sample_row,
+        settings=settings("compensation", "gating", "qc", "counts"),
+        code=code_digest("gate"),
     shell:
-        "nktrace gate --sample {params.row:q} --panel {input.panel:q} --gating {input.gating:q} --settings {params.settings:q} --matrix {input.matrix:q} --reference $(dirname {input.reference:q}) --output-dir results/samples/{wildcards.sample:q} {input.fcs:q} 2> {log:q}"
+        "nktrace gate --sample {params.row:q} --panel {input.panel:q} --gating {input.gating:q} --settings {params.settings:q} --matrix {input.matrix:q} --reference \"$(dirname {input.reference:q})\" --output-dir results/samples/{wildcards.sample:q} {input.fcs:q} 2> {log:q}"

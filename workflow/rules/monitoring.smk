@@ -9,14 +9,14 @@ rule hla_cuts:
         antibodies=knowledge("hla_antibodies.tsv"),
     output:
         "results/patients/{patient}/hla_cuts.tsv",
-    params:
-        row=patient_row,
-        settings=settings("chimerism"),
-        code=code_digest("hla_cuts"),
     log:
         "results/logs/hla-cuts/{patient}.log",
     benchmark:
         "results/benchmarks/hla-cuts/{patient}.tsv"
+    params:
+        row=patient_row,
+        settings=settings("chimerism"),
+        code=code_digest("hla_cuts"),
     shell:
         "nktrace hla-cuts --patient {params.row:q} --panel {input.panels:q} --antibodies {input.antibodies:q} --settings {params.settings:q} --output {output:q} {input.lineages:q} 2> {log:q}"
 
@@ -29,15 +29,15 @@ rule counts:
         grades=knowledge("grades.tsv"),
     output:
         "results/patients/{patient}/counts.tsv",
+    log:
+        "results/logs/counts/{patient}.log",
+    benchmark:
+        "results/benchmarks/counts/{patient}.tsv"
     params:
         row=patient_row,
         samples=timeline_dirs,
         settings=settings("counts"),
         code=code_digest("counts"),
-    log:
-        "results/logs/counts/{patient}.log",
-    benchmark:
-        "results/benchmarks/counts/{patient}.tsv"
     shell:
         "nktrace counts --patient {params.row:q} --ranges {input.ranges:q} --grades {input.grades:q} --settings {params.settings:q} --output {output:q} {params.samples:q} 2> {log:q}"
 
@@ -51,15 +51,15 @@ rule chimerism:
     output:
         chimerism="results/patients/{patient}/chimerism.tsv",
         by_antibody="results/patients/{patient}/chimerism_by_antibody.tsv",
+    log:
+        "results/logs/chimerism/{patient}.log",
+    benchmark:
+        "results/benchmarks/chimerism/{patient}.tsv"
     params:
         row=patient_row,
         samples=patient_dirs,
         settings=settings("chimerism"),
         code=code_digest("chimerism"),
-    log:
-        "results/logs/chimerism/{patient}.log",
-    benchmark:
-        "results/benchmarks/chimerism/{patient}.tsv"
     shell:
         "nktrace chimerism --patient {params.row:q} --cuts {input.cuts:q} --counts {input.counts:q} --settings {params.settings:q} --output-dir results/patients/{wildcards.patient:q} {params.samples:q} 2> {log:q}"
 
@@ -74,14 +74,14 @@ rule trajectories:
         trajectories="results/patients/{patient}/trajectories.tsv",
         kinetics="results/patients/{patient}/kinetics.tsv",
         curves="results/patients/{patient}/curves.tsv",
+    log:
+        "results/logs/trajectories/{patient}.log",
+    benchmark:
+        "results/benchmarks/trajectories/{patient}.tsv"
     params:
         row=patient_row,
         samples=timeline_dirs,
         settings=settings("kinetics", "trajectories"),
         code=code_digest("trajectories"),
-    log:
-        "results/logs/trajectories/{patient}.log",
-    benchmark:
-        "results/benchmarks/trajectories/{patient}.tsv"
     shell:
         "nktrace trajectories --patient {params.row:q} --counts {input.counts:q} --chimerism {input.chimerism:q} --settings {params.settings:q} --output-dir results/patients/{wildcards.patient:q} {params.samples:q} 2> {log:q}"

@@ -1,19 +1,6 @@
 """Tables over the cohort, the pages that people open, and what the results rest on."""
 
 
-def sample_rows(wildcards):
-    """Who each gated sample is, as JSON."""
-    return dump_rows(
-        {"sample": s.sample, "patient": s.patient, "day": s.day, "role": s.role, "panel": s.panel, "batch": s.batch}
-        for s in gated_samples()
-    )
-
-
-def patient_rows(wildcards):
-    """Who each patient is, as JSON."""
-    return dump_rows({"patient": p, "arm": STUDY.patients[p].arm} for p in PATIENTS)
-
-
 rule cohort:
     """The tables of all samples and patients, stacked, and what the cohort shows."""
     input:
@@ -23,15 +10,15 @@ rule cohort:
         references=expand("results/reference/{panel}/v{version}/clusters/reference.json", panel=PANELS, version=VERSION),
     output:
         cohort_tables(),
+    log:
+        "results/logs/cohort.log",
+    benchmark:
+        "results/benchmarks/cohort.tsv"
     params:
         samples=sample_rows,
         patients=patient_rows,
         settings=settings("kinetics", "trajectories"),
         code=code_digest("cohort"),
-    log:
-        "results/logs/cohort.log",
-    benchmark:
-        "results/benchmarks/cohort.tsv"
     shell:
         "nktrace cohort --samples {params.samples:q} --patients {params.patients:q} --settings {params.settings:q} --results results --references {input.references:q} 2> {log:q}"
 
@@ -42,14 +29,14 @@ rule export_nk:
         expand("results/samples/{sample}/nk.parquet", sample=SAMPLES),
     output:
         "results/cohort/nk.h5ad",
-    params:
-        samples=sample_rows,
-        settings=settings("clustering"),
-        code=code_digest("export_nk"),
     log:
         "results/logs/export-nk.log",
     benchmark:
         "results/benchmarks/export-nk.tsv"
+    params:
+        samples=sample_rows,
+        settings=settings("clustering"),
+        code=code_digest("export_nk"),
     shell:
         "nktrace export-nk --rows {params.samples:q} --settings {params.settings:q} --output {output:q} {input:q} 2> {log:q}"
 
@@ -63,13 +50,13 @@ rule page_sample:
         ),
     output:
         "results/samples/{sample}/report.html",
-    params:
-        row=sample_row,
-        code=code_digest("page_sample"),
     log:
         "results/logs/page-sample/{sample}.log",
     benchmark:
         "results/benchmarks/page-sample/{sample}.tsv"
+    params:
+        row=sample_row,
+        code=code_digest("page_sample"),
     shell:
         "nktrace page-sample --sample {params.row:q} --output {output:q} results/samples/{wildcards.sample:q} 2> {log:q}"
 
@@ -81,15 +68,15 @@ rule page_patient:
         of_timeline("subsets.tsv", "qc.tsv"),
     output:
         "results/patients/{patient}/report.html",
+    log:
+        "results/logs/page-patient/{patient}.log",
+    benchmark:
+        "results/benchmarks/page-patient/{patient}.tsv"
     params:
         row=patient_row,
         samples=timeline_dirs,
         settings=settings("chimerism", "kinetics"),
         code=code_digest("page_patient"),
-    log:
-        "results/logs/page-patient/{patient}.log",
-    benchmark:
-        "results/benchmarks/page-patient/{patient}.tsv"
     shell:
         "nktrace page-patient --patient {params.row:q} --settings {params.settings:q} --output {output:q} --results results/patients/{wildcards.patient:q} {params.samples:q} 2> {log:q}"
 
@@ -100,14 +87,14 @@ rule page_cohort:
         cohort_tables(),
     output:
         "results/report/index.html",
-    params:
-        samples=sample_rows,
-        patients=patient_rows,
-        code=code_digest("page_cohort"),
     log:
         "results/logs/page-cohort.log",
     benchmark:
         "results/benchmarks/page-cohort.tsv"
+    params:
+        samples=sample_rows,
+        patients=patient_rows,
+        code=code_digest("page_cohort"),
     shell:
         "nktrace page-cohort --samples {params.samples:q} --patients {params.patients:q} --output {output:q} results/cohort 2> {log:q}"
 
@@ -119,11 +106,11 @@ rule provenance:
         fcs=sorted({s.fcs for s in gated_samples()}),
     output:
         "results/provenance.json",
-    params:
-        code=code_digest("provenance"),
     log:
         "results/logs/provenance.log",
     benchmark:
         "results/benchmarks/provenance.tsv"
+    params:
+        code=code_digest("provenance"),
     shell:
         "nktrace provenance --output {output:q} . 2> {log:q}"

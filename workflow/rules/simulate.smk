@@ -16,13 +16,12 @@ if SETTINGS.simulate:
             output:
                 fcs=simulated_files(_patient),
                 truth=f"{SETTINGS.data_dir}/truth/{_patient}.tsv",
-            params:
-                patient=_patient,
-                directory=SETTINGS.data_dir,
-                code=code_digest("simulate"),
             log:
                 f"results/logs/simulate/{_patient}.log",
             benchmark:
                 f"results/benchmarks/simulate/{_patient}.tsv"
+            params:
+                patient=_patient,
+                code=code_digest("simulate"),
             shell:
-                "nktrace simulate {input.spec:q} --patient {params.patient:q} --data-dir {params.directory:q} 2> {log:q}"
+                "nktrace simulate {input.spec:q} --patient {params.patient:q} --data-dir \"$(dirname {output.fcs[0]:q})\" --truth-dir \"$(dirname {output.truth:q})\" 2> {log:q}"

@@ -9,12 +9,11 @@ if SETTINGS.simulate:
             truth=expand("{data}/truth/{patient}.tsv", data=SETTINGS.data_dir, patient=PATIENTS),
         output:
             "results/validation/demo.tsv",
-        params:
-            truth=f"{SETTINGS.data_dir}/truth",
-            code=code_digest("validate"),
         log:
             "results/logs/validate.log",
         benchmark:
             "results/benchmarks/validate.tsv"
+        params:
+            code=code_digest("validate"),
         shell:
-            "nktrace validate --truth {params.truth:q} --results results --output {output:q} 2> {log:q}"
+            "nktrace validate --truth \"$(dirname {input.truth[0]:q})\" --results results --output {output:q} 2> {log:q}"

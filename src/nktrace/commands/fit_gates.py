@@ -1,10 +1,11 @@
-"""`nktrace fit-gates`: the scale and the gate priors of a panel from the surveys of its samples, frozen as reference."""
+"""`nktrace fit-gates`: scale and gate priors of a panel from the surveys of its samples, frozen as its reference."""
 
 from __future__ import annotations
 
 import argparse
 import math
 from collections import defaultdict
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -13,7 +14,8 @@ from nktrace.files.gating_table import read_gating_table
 from nktrace.files.panels import read_panel
 from nktrace.files.settings import Settings, from_json
 from nktrace.files.survey import Survey, read_survey
-from nktrace.model.gates import Source
+from nktrace.model.events import Events
+from nktrace.model.gates import GatedSample, Source
 from nktrace.model.panel import Panel
 from nktrace.model.transforms import Scale
 from nktrace.science.drawing import generator
@@ -22,6 +24,8 @@ from nktrace.science.gating.tree import gate_sample, resolve
 from nktrace.science.priors import fit_priors
 from nktrace.science.rescaling import rescaled
 from nktrace.science.transforms import estimate_scale, to_scale
+
+_POOLED_EVENTS = 500_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,28 +47,37 @@ def run(args: argparse.Namespace) -> int:
     surveys = [survey for members in batches.values() for survey in members]
     scales = {batch: _scale(members, panel) for batch, members in batches.items()}
     scales[PANEL] = _scale(surveys, panel)
+
     # cuts of all batches are compared on the panel's scale, and kept on each batch's own
-    gated = {
-        survey.sample: gate_sample(
-            to_scale(survey.events, scales[PANEL]),
+    def gate(name: str, events: Events, tops: Mapping[str, float]) -> GatedSample:
+        return gate_sample(
+            to_scale(events, scales[PANEL]),
             rows,
             panel=panel,
             priors=None,
-            tops=survey.tops,
+            tops=tops,
             options=estimation(args.settings),
-            rng=generator(args.settings.seed, survey.sample, "survey gates"),
+            rng=generator(args.settings.seed, name, "survey gates"),
             skipped=skipped,
         )
-        for survey in surveys
-    }
-    everywhere = fit_priors(list(gated.values()))
-    priors = {PANEL: fit_priors(list(gated.values()), source=Source.REFERENCE)}
+
+    gated = {survey.sample: gate(survey.sample, survey.events, survey.tops) for survey in surveys}
+    pooled = gate(PANEL, _together(surveys), surveys[0].tops) if surveys else None
+    everywhere = fit_priors(list(gated.values()), pooled=pooled)
+    priors = {PANEL: fit_priors(list(gated.values()), source=Source.REFERENCE, pooled=pooled)}
     for batch, members in batches.items():
         of_batch = fit_priors([gated[survey.sample] for survey in members], wider=everywhere)
         priors[batch] = rescaled(of_batch, old=scales[PANEL], new=scales[batch])
     samples = [(survey.sample, survey.batch) for survey in surveys]
     write_gate_reference(args.output, GateReference(panel=panel.name, scales=scales, priors=priors, samples=samples))
     return 0
+
+
+def _together(surveys: list[Survey]) -> Events:
+    """The draws of all samples as one tube, every k-th event of each where they are many."""
+    step = max(1, sum(len(survey.events) for survey in surveys) // _POOLED_EVENTS)
+    values = np.concatenate([survey.events.values[::step] for survey in surveys])
+    return Events(np.asfortranarray(values), surveys[0].events.channels)
 
 
 def estimation(settings: Settings) -> Estimation:

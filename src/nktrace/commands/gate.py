@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write all of a sample's gating; a file that cannot be read gives tables without rows, and a `fail` that says why."""
+    """Write all of a sample's gating; a file that cannot be read gives tables without rows, and says why."""
     panel = read_panel(args.panel)
     reference = read_gate_reference(args.reference)
     rows, skipped = resolve(read_gating_table(args.gating), panel)
@@ -72,9 +72,7 @@ def run(args: argparse.Namespace) -> int:
         skipped=skipped,
         without=sample.stain or "",
     )
-    gated = settle(
-        gated, clean, scale=scale, reference=lambda rows: to_exact_scale(tube.exact(kept[rows]), scale)
-    )
+    gated = settle(gated, clean, scale=scale, reference=lambda rows: to_exact_scale(tube.exact(kept[rows]), scale))
     gated = expanded(gated, tube.finite)
     quality = [
         Check(check="readable", value=float(len(events)), status=Verdict.PASS),
@@ -85,9 +83,7 @@ def run(args: argparse.Namespace) -> int:
     write_table(output / "populations.tsv", "populations", _populations(sample, gated, args.settings.level))
     write_table(output / "gates.tsv", "gates", _cuts(sample, gated))
     write_table(output / "qc.tsv", "qc", _quality(sample, quality))
-    write_gating_ml(
-        output / "gates.xml", gated.gates, scale=scale, detectors=tube.detectors, spillover=tube.spillover
-    )
+    write_gating_ml(output / "gates.xml", gated.gates, scale=scale, detectors=tube.detectors, spillover=tube.spillover)
     write_lineages(output / "lineages.parquet", _lineages(sample, panel, tube, events, gated, rows))
     write_pictures(output / "pictures.npz", take_pictures(events, gated, panel=panel, scale=scale))
     return 0
@@ -163,7 +159,8 @@ def _tube_checks(tube: Acquisition, volume_unit: str) -> list[Check]:
     volume = tube.fcs.keywords.get("$VOL")
     if volume:
         microlitres = vol_to_ul(volume, tube.fcs.keywords.get("$CYT") or "", volume_unit)
-        found.append(Check(check="acquired_ul", value=microlitres.value, status=Verdict.PASS, reason=microlitres.reason))
+        acquired = microlitres.value
+        found.append(Check(check="acquired_ul", value=acquired, status=Verdict.PASS, reason=microlitres.reason))
     return found
 
 

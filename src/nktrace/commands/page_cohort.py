@@ -21,7 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Read the cohort's tables, write the page."""
     tables = {
-        name: read_table(args.directory / f"{name}.tsv", name) for name in ("trajectories", "kinetics", "chimerism")
+        name: read_table(args.directory / f"{name}.tsv", name)
+        for name in ("trajectories", "kinetics", "chimerism", "subsets")
     }
     html = cohort_page(
         samples=args.samples,

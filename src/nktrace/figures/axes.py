@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 Tick = tuple[float, str]
+_MULTIPLES = ((1,), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9))
+_CALENDAR = (1, 2, 7, 14, 28, 56, 91, 182, 364, 728, 1820, 3640)
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -29,6 +31,18 @@ class Linear:
 
 
 @dataclass(frozen=True, slots=True)
+class Days(Linear):
+    """Days, in steps that a calendar knows."""
+
+    def ticks(self, most: int = 6) -> list[Tick]:
+        """At most so many whole days, weeks, months of four weeks, or years."""
+        span = self.high - self.low
+        step = next((days for days in _CALENDAR if span / days <= most), span)
+        first, last = math.ceil(self.low / step), math.floor(self.high / step)
+        return [(index * step, short(index * step)) for index in range(first, last + 1)]
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """From `low` > 0 to `high` in equal ratios. What is not positive stands at the low end."""
 
@@ -42,11 +56,11 @@ class Log:
         return math.log(value / self.low) / math.log(self.high / self.low)
 
     def ticks(self, most: int = 6) -> list[Tick]:
-        """Decades; where these are few also 2 and 5 times, or every multiple."""
+        """Decades; where these are few also 2 and 5 times them, and more."""
         decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
         values: list[float] = []
-        for multiples in ((1,), (1, 2, 5), range(1, 10)):
-            found = [float(f"{m}e{d}") for d in decades for m in multiples]
+        for multiples in _MULTIPLES:
+            found = [float(f"{multiple}e{decade}") for decade in decades for multiple in multiples]
             found = [value for value in found if self.low * (1 - 1e-9) <= value <= self.high * (1 + 1e-9)]
             if len(found) > most and values:
                 break
@@ -86,6 +100,13 @@ def short(value: float) -> str:
     mantissa = mantissa.rstrip("0").rstrip(".").replace("-", "−")
     power = power_of_ten(int(exponent))
     return {"1": power, "−1": f"−{power}"}.get(mantissa, f"{mantissa}·{power}")
+
+
+def decade(value: float) -> str:
+    """Zero, or a power of ten with its sign: −10³."""
+    if value == 0:
+        return "0"
+    return ("−" if value < 0 else "") + power_of_ten(round(math.log10(abs(value))))
 
 
 def power_of_ten(exponent: int) -> str:

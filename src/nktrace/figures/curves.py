@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from nktrace.figures.axes import Axis, Linear, spanning
+from nktrace.figures.axes import Axis, Days, spanning
 from nktrace.figures.svg import (
     CATEGORIES,
     DONOR,
@@ -74,7 +75,7 @@ class Track:
 class _Frame:
     """The plot area of a picture: days to the right, values upwards."""
 
-    def __init__(self, root: Element, width: float, height: float, days: Linear, values: Axis) -> None:
+    def __init__(self, root: Element, width: float, height: float, days: Days, values: Axis) -> None:
         self.root, self.days, self.values = root, days, values
         self.right, self.bottom = width - _END, height - _FOOT
         self.width, self.height = self.right - _LEFT, self.bottom - _TOP
@@ -92,7 +93,7 @@ class _Frame:
             y = _TOP + self.y(value)
             add(self.root, "path", d=path([(_LEFT, y), (self.right, y)]), stroke=FAINT, fill="none")
             add(self.root, "text", words, x=_LEFT - 6, y=y + 3.7, text_anchor="end", font_size=10.5, fill=SOFT)
-        for day, words in self.days.ticks(max(3, int(self.width // 55))):
+        for day, words in self.days.ticks(max(3, int(self.width // 45))):
             x = _LEFT + self.x(day)
             tick = [(x, self.bottom), (x, self.bottom + 4)]
             add(self.root, "path", d=path(tick), stroke=SOFT, fill="none")
@@ -106,17 +107,17 @@ class _Frame:
         add(self.root, "text", words, x=middle, y=self.bottom + 32, text_anchor="middle", font_size=11, fill=INK)
 
 
-def days_of(tracks: Iterable[Track]) -> Linear:
+def days_of(tracks: Iterable[Track]) -> Days:
     """The time axis that several pictures share, so that they can be read side by side."""
     found = [0.0]
     for track in tracks:
         found += [point.day for point in track.points] + [day for day, _ in track.events]
     low, high = min(found), max(found)
     room = 0.05 * (high - low) or 1.0
-    return Linear(low - room, high + room)
+    return Days(low - room, high + room)
 
 
-def curve_picture(track: Track, *, days: Linear, width: float = 370, height: float = 240) -> str:
+def curve_picture(track: Track, *, days: Days, width: float = 370, height: float = 240) -> str:
     """One measure of one patient as SVG."""
     root = drawing(width, height, name=f"{track.name} over time, {track.unit}")
     frame = _Frame(root, width, height, days, _values(track))
@@ -139,15 +140,16 @@ def curve_picture(track: Track, *, days: Linear, width: float = 370, height: flo
     return to_text(root)
 
 
-def overlay(lines: Mapping[str, Sequence[Point]], *, name: str, unit: str, width: float = 900) -> str:
+def overlay(lines: Mapping[str, Sequence[Point]], *, name: str, unit: str) -> str:
     """One line per patient on shared axes, as SVG; dotted towards a value that lies below its limit of detection."""
     points = [point for series in lines.values() for point in series]
     days = days_of([Track(name=name, unit=unit, points=points)])
-    root = drawing(width, 340, name=f"{name}, {unit}")
-    frame = _Frame(root, width, 340, days, spanning([point.value for point in points], log=True))
+    width, height = 560.0, 330.0
+    root = drawing(width, height, name=f"{name} of each patient over time, {unit}")
+    frame = _Frame(root, width, height, days, spanning([point.value for point in points], log=True))
     for (patient, series), (color, dash) in zip(lines.items(), colors(len(lines)), strict=True):
         group = titled(frame.area, patient)
-        for before, after in zip(series, series[1:], strict=False):
+        for before, after in pairwise(series):
             ends = [(frame.x(p.day), frame.y(p.value)) for p in (before, after)]
             dotted = "1.5 3.5" if before.censored or after.censored else dash
             style = {"stroke_dasharray": dotted} if dotted else {}
@@ -157,7 +159,7 @@ def overlay(lines: Mapping[str, Sequence[Point]], *, name: str, unit: str, width
     return to_text(root)
 
 
-def sparkline(points: Sequence[Point], *, days: Linear, values: Axis, name: str) -> str:
+def sparkline(points: Sequence[Point], *, days: Days, values: Axis, name: str) -> str:
     """A patient's points in a table cell, on the axes of all patients."""
     width, height, room = 150.0, 34.0, 5.0
     root = drawing(width, height, name=name)

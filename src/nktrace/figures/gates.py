@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from nktrace.figures.axes import Linear, Tick
+from nktrace.figures.axes import Linear, decade
 from nktrace.figures.png import data_uri
 from nktrace.figures.svg import GATE, INK, SOFT, Element, add, drawing, path, to_text, window
-from nktrace.model.pictures import Picture
+from nktrace.model.pictures import Picture, Ticks
 
 WIDTH, HEIGHT = 240.0, 226.0
 _LEFT, _TOP, _RIGHT, _BOTTOM = 46.0, 8.0, 232.0, 184.0
 _SHADES = 32
 _LONGEST_NAME = 26
+_APART = 21.0  # the least distance of two labels
 
 
 def _palette() -> list[tuple[int, int, int]]:
@@ -28,7 +29,10 @@ _PALETTE = _palette()
 
 
 def gate_picture(picture: Picture) -> str:
-    """One gate as SVG: the parent's density, the outline over it, axes in data units where these are known."""
+    """One gate as SVG: the parent's density, the outline over it, axes in data units where these are known.
+
+    The inside of an outline is tinted, but not for a boolean gate, which need not be the inside of anything.
+    """
     x, y = Linear(*picture.x_range), Linear(*picture.y_range)
     width, height = _RIGHT - _LEFT, _BOTTOM - _TOP
     root = drawing(WIDTH, HEIGHT, name=f"Gate {picture.population} on {' and '.join(picture.channels)}")
@@ -37,7 +41,7 @@ def gate_picture(picture: Picture) -> str:
     add(inner, "image", href=image, width=width, height=height, preserveAspectRatio="none")
     for outline in picture.outlines:
         points = [(x.place(px) * width, (1 - y.place(py)) * height) for px, py in outline.tolist()]
-        closed = len(points) > 2 and points[0] == points[-1]
+        closed = len(points) > 2 and points[0] == points[-1] and not picture.expression
         add(
             inner,
             "path",
@@ -48,8 +52,8 @@ def gate_picture(picture: Picture) -> str:
             fill=GATE if closed else "none",
             fill_opacity=0.05,
         )
-    _x_axis(root, x, picture.channels[0])
-    _y_axis(root, y, picture.channels[1])
+    _x_axis(root, x, picture.channels[0], picture.x_ticks)
+    _y_axis(root, y, picture.channels[1], picture.y_ticks)
     return to_text(root)
 
 
@@ -60,28 +64,46 @@ def _shades(counts: NDArray[np.uint32]) -> NDArray[np.uint8]:
     return np.where(root > 0, 1 + np.round(root / most * (_SHADES - 2)), 0).astype(np.uint8)
 
 
-def _x_axis(root: Element, axis: Linear, name: str) -> None:
+def _x_axis(root: Element, axis: Linear, name: str, ticks: Ticks) -> None:
+    width = _RIGHT - _LEFT
     add(root, "path", d=path([(_LEFT, _BOTTOM), (_RIGHT, _BOTTOM)]), stroke=SOFT, fill="none")
-    for value, words in _ticks(axis):
-        x = _LEFT + axis.place(value) * (_RIGHT - _LEFT)
-        add(root, "path", d=path([(x, _BOTTOM), (x, _BOTTOM + (4 if words else 2.5))]), stroke=SOFT, fill="none")
-        add(root, "text", words, x=x, y=_BOTTOM + 15, text_anchor="middle", font_size=10, fill=SOFT)
-    add(root, "text", _short(name), x=(_LEFT + _RIGHT) / 2, y=HEIGHT - 10, text_anchor="middle", font_size=12, fill=INK)
+    for place, words in _placed(axis, ticks, width, _APART):
+        x = _LEFT + place * width
+        add(root, "path", d=path([(x, _BOTTOM), (x, _BOTTOM + (5 if words else 3))]), stroke=SOFT, fill="none")
+        if words:
+            add(root, "text", words, x=x, y=_BOTTOM + 16, text_anchor="middle", font_size=10, fill=SOFT)
+    middle = (_LEFT + _RIGHT) / 2
+    add(root, "text", _short(name), x=middle, y=HEIGHT - 10, text_anchor="middle", font_size=12, fill=INK)
 
 
-def _y_axis(root: Element, axis: Linear, name: str) -> None:
+def _y_axis(root: Element, axis: Linear, name: str, ticks: Ticks) -> None:
+    height = _BOTTOM - _TOP
     add(root, "path", d=path([(_LEFT, _TOP), (_LEFT, _BOTTOM)]), stroke=SOFT, fill="none")
-    for value, words in _ticks(axis):
-        y = _BOTTOM - axis.place(value) * (_BOTTOM - _TOP)
-        add(root, "path", d=path([(_LEFT - (4 if words else 2.5), y), (_LEFT, y)]), stroke=SOFT, fill="none")
-        add(root, "text", words, x=_LEFT - 6, y=y + 3.5, text_anchor="end", font_size=10, fill=SOFT)
+    for place, words in _placed(axis, ticks, height, _APART / 1.5):
+        y = _BOTTOM - place * height
+        add(root, "path", d=path([(_LEFT - (5 if words else 3), y), (_LEFT, y)]), stroke=SOFT, fill="none")
+        if words:
+            add(root, "text", words, x=_LEFT - 7, y=y + 3.5, text_anchor="end", font_size=10, fill=SOFT)
     middle = (_TOP + _BOTTOM) / 2
     turn = f"rotate(-90 11 {middle:g})"
     add(root, "text", _short(name), x=11, y=middle, text_anchor="middle", font_size=12, fill=INK, transform=turn)
 
 
-def _ticks(axis: Linear) -> list[Tick]:
-    return axis.ticks(4)
+def _placed(axis: Linear, ticks: Ticks, length: float, apart: float) -> list[tuple[float, str]]:
+    """Where each tick stands (0 to 1) and what it says: on a transformed axis zero and decades, the greatest first."""
+    if not ticks:
+        return [(axis.place(value), words) for value, words in axis.ticks(4)]
+    labels: dict[float, str] = {}
+    for position, value in sorted(ticks, key=lambda tick: (tick[1] != 0, -tick[1])):
+        place = axis.place(position)
+        if _is_decade(value) and all(abs(place - other) * length >= apart for other in labels):
+            labels[place] = decade(value)
+    places = [axis.place(position) for position, _ in ticks]
+    return [(place, labels.get(place, "")) for place in places]
+
+
+def _is_decade(value: float) -> bool:
+    return value == 0 or f"{abs(value):.1e}".startswith("1.0")
 
 
 def _short(name: str) -> str:

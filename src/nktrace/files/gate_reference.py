@@ -1,7 +1,7 @@
 """The frozen gate reference of a panel: scale and gate priors per batch, and what they were fitted on.
 
-results/reference/{panel}/v{N}/gates/: scale.json, priors.json, samples.tsv, reference.json. The entry `PANEL` holds what
-a batch starts from that was not there when the reference was fitted.
+results/reference/{panel}/v{N}/gates/: scale.json, priors.json, samples.tsv, reference.json. The entry `PANEL` holds
+what a batch starts from that was not there when the reference was fitted.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A sample's survey: a draw of compensated events in linear units, and what the fit of a reference needs of its file."""
+"""A sample's survey: a draw of compensated events in linear units, and what the fit of a reference needs besides."""
 
 from __future__ import annotations
 

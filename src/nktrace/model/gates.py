@@ -191,7 +191,8 @@ class ValleySettings:
 
     `which`: of several valleys the `deepest` between the largest populations, or the `first` or `last` along the axis.
     `anchor`: a population of the same sample, above the parent or beside it, in whose density the two sides of the cut
-    are plain; a valley of the parent counts only if the anchor's lies between the same peaks, else that one is the cut.
+    are plain. A valley of the parent counts only if the anchor's lies between the same peaks; else the cut is at the
+    shoulder of the parent's main peak, or where the anchor has it.
     `lone`: what a single peak is taken for where nothing else tells: `negative` (cut above it) or `positive` (below).
     `min_depth`: how deep the valley must be, as a share of the lower peak, to count as one.
     `min_share`: the smallest share of the parent that a population beside a valley may be.

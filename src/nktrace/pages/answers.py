@@ -83,9 +83,7 @@ def _which(samples: Sequence[Sample], subsets: Sequence[Row], chimerism: Sequenc
     if not shown:
         return _answer("Which subset?", NOT_AVAILABLE)
     latest = max(shown, key=lambda sample: sample.day)
-    mine = sorted(
-        (row for row in exclusive if row["sample"] == latest.sample), key=lambda row: -row["fraction_of_nk"]
-    )
+    mine = sorted((row for row in exclusive if row["sample"] == latest.sample), key=lambda row: -row["fraction_of_nk"])
     unit = f"{interval(mine[0], 'fraction_of_nk', show='percent')} of NK cells (day {day(latest.day)})"
     answer = _answer("Which subset?", label(mine[0]["subset"]), unit=unit)
     names = {row["subset"] for row in exclusive}

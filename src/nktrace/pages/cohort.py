@@ -10,8 +10,7 @@ from nktrace.figures.axes import spanning
 from nktrace.figures.curves import Point, Track, colors, days_of, overlay, sparkline
 from nktrace.pages.answers import SEEN
 from nktrace.pages.clusters import heat_maps
-from nktrace.pages.cohort_subsets import compositions
-from nktrace.pages.patient_figures import FRACTION, share_point
+from nktrace.pages.patient_figures import FRACTION, composition_figure, share_point
 from nktrace.pages.render import drawn, page
 from nktrace.pages.words import day, interval
 
@@ -30,13 +29,15 @@ def cohort_page(
     kinetics: Sequence[Row],
     chimerism: Sequence[Row],
     summary: Sequence[Row],
+    subsets: Sequence[Row],
     clusters: Sequence[Mapping[str, str]],
 ) -> str:
     """The HTML of results/report/index.html.
 
     Args:
         samples, patients: who they are (sample, patient, day, role, panel, batch; patient, arm).
-        checks, trajectories, kinetics, chimerism, summary: rows of the cohort's tables; `summary` is cohort.tsv.
+        checks, trajectories, kinetics, chimerism, summary, subsets: rows of the cohort's tables; `summary` is
+            cohort.tsv.
         clusters: rows of clusters.tsv as text.
     """
     worst: dict[str, str] = {}
@@ -60,7 +61,7 @@ def cohort_page(
         curves=[figure for figure in _curves(trajectories) if figure],
         donor_summary=[row for row in known if row["measure"] == "donor_nk" and row["quantity"] != "value"],
         summary=known,
-        compositions=compositions(patients, trajectories),
+        compositions=_compositions(patients, samples, subsets),
         clusters=heat_maps(clusters),
     )
 
@@ -97,9 +98,23 @@ def _share_points(patient: str, shares: Sequence[Row]) -> list[Point]:
     return [share_point(row) for row in shares if row["patient"] == patient and not math.isnan(row["donor_fraction"])]
 
 
+def _compositions(patients: Sequence[Row], samples: Sequence[Row], subsets: Sequence[Row]) -> list[dict[str, Any]]:
+    figures = []
+    for patient in patients:
+        mine = [(s["sample"], s["day"]) for s in samples if s["patient"] == patient["patient"] and s["day"] is not None]
+        name = f"NK subsets of {patient['patient']} over time, stacked shares of NK cells"
+        timeline = sorted(mine, key=lambda sample: sample[1])
+        figure = composition_figure(timeline, subsets, name=name, width=280, height=190)
+        if figure:
+            figures.append({"patient": patient["patient"], **figure})
+    return figures
+
+
 def _curves(trajectories: Sequence[Row]) -> list[dict[str, Any] | None]:
     return [
-        _overlay([row for row in trajectories if row["measure"] == "donor_nk" and row["unit"] != FRACTION], "Donor NK cells"),
+        _overlay(
+            [row for row in trajectories if row["measure"] == "donor_nk" and row["unit"] != FRACTION], "Donor NK cells"
+        ),
         _overlay(
             [row for row in trajectories if row["measure"] == "donor_nk" and row["unit"] == FRACTION],
             "Donor share of NK cells, where there is no count",

@@ -7,7 +7,13 @@ from typing import Any
 
 from nktrace.model.study import Patient, Sample
 from nktrace.pages.answers import answers
-from nktrace.pages.patient_figures import Curves, composition_figure, donor_figures, reconstitution_figures, subset_figures
+from nktrace.pages.patient_figures import (
+    Curves,
+    composition_figure,
+    donor_figures,
+    reconstitution_figures,
+    subset_figures,
+)
 from nktrace.pages.render import page
 
 Row = Mapping[str, Any]
@@ -48,7 +54,11 @@ def patient_page(
         answers=answers(samples, chimerism=chimerism, trajectories=trajectories, kinetics=kinetics, subsets=subsets),
         donor_figures=donor_figures(fitted, chimerism),
         reconstitution=reconstitution_figures(fitted, counts, thresholds),
-        composition=composition_figure(samples, subsets),
+        composition=composition_figure(
+            [(sample.sample, sample.day) for sample in samples],
+            subsets,
+            name="NK subsets of each sample, stacked shares of NK cells",
+        ),
         subset_figures=subset_figures(fitted),
         shares=_shares(samples, chimerism),
         chimerism=chimerism,

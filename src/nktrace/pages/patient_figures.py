@@ -9,8 +9,7 @@ from typing import Any
 
 from nktrace.figures.composition import composition, subset_colors
 from nktrace.figures.curves import Point, Track, curve_picture, days_of
-from nktrace.figures.svg import DONOR, PLAIN
-from nktrace.model.study import Sample
+from nktrace.figures.svg import PLAIN
 from nktrace.pages.render import drawn
 from nktrace.pages.words import day, interval, label, percent
 
@@ -116,36 +115,38 @@ def subset_figures(fitted: Curves) -> list[Figure]:
         for row in fitted.trajectories
         if row["measure"].startswith("fraction:") and not math.isnan(row["observed"])
     )
-    tracks = [
-        track for measure in measures for track in fitted.tracks(measure, per_cent=True, color=PLAIN, log=False)
-    ]
+    tracks = [track for measure in measures for track in fitted.tracks(measure, per_cent=True, color=PLAIN, log=False)]
     return _figures(tracks, width=300, height=210)
 
 
-def composition_figure(samples: Sequence[Sample], subsets: Sequence[Row]) -> Figure | None:
-    """Stacked shares of the exclusive subsets over the samples that have NK cells."""
-    exclusive = [
-        row
-        for row in subsets
-        if not row["subset"].startswith("state:") and row["nk_events"] and not math.isnan(row["fraction_of_nk"])
-    ]
-    with_nk = {row["sample"] for row in exclusive}
-    shown = [sample for sample in samples if sample.sample in with_nk]
+def composition_figure(
+    samples: Sequence[tuple[str, float]], subsets: Sequence[Row], *, name: str, **size: float
+) -> Figure | None:
+    """Stacked shares of the exclusive subsets; a tube whose panel tells no two of them apart is left out.
+
+    Args:
+        samples: id and day of each, in order.
+        subsets: rows of subsets.tsv.
+        name: what a screen reader says.
+        size: width and height of the picture.
+    """
+    exclusive = [row for row in subsets if not row["subset"].startswith("state:") and row["nk_events"]]
+    names = list(dict.fromkeys(row["subset"] for row in exclusive))
+    found = {(row["sample"], row["subset"]): row for row in exclusive if not math.isnan(row["fraction_of_nk"])}
+    shown = [(sample, at) for sample, at in samples if sum((sample, name) in found for name in names) > 1]
     if not shown:
         return None
-    found = {(row["sample"], row["subset"]): row for row in exclusive}
     shares: dict[str, list[float]] = {}
     titles: dict[str, list[str]] = {}
-    for name in dict.fromkeys(row["subset"] for row in exclusive):
-        rows = [found.get((sample.sample, name)) for sample in shown]
-        shares[name] = [row["fraction_of_nk"] if row else math.nan for row in rows]
-        titles[name] = [
-            f"{label(name)}, day {day(sample.day)}: {interval(row, 'fraction_of_nk', show='percent')}" if row else ""
-            for sample, row in zip(shown, rows, strict=True)
+    for subset in names:
+        rows = [(at, found.get((sample, subset))) for sample, at in shown]
+        shares[subset] = [math.nan if row is None else row["fraction_of_nk"] for _, row in rows]
+        titles[subset] = [
+            f"{label(subset)}, day {day(at)}: {interval(row, 'fraction_of_nk', show='percent')}" if row else ""
+            for at, row in rows
         ]
-    days = [day(sample.day) for sample in shown]
-    name = "NK subsets of each sample, stacked shares of NK cells"
-    return {"image": drawn(composition(days, shares, name=name, titles=titles)), "legend": legend(list(shares))}
+    picture = composition([day(at) for _, at in shown], shares, name=name, titles=titles, **size)
+    return {"image": drawn(picture), "legend": legend(names)}
 
 
 def legend(subsets: Sequence[str]) -> list[tuple[str, str]]:
@@ -154,7 +155,9 @@ def legend(subsets: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _observed(row: Row, scale: float) -> Point:
-    shown = interval(row, "observed", "observed_low", "observed_high", "percent" if row["unit"] == FRACTION else "number")
+    shown = interval(
+        row, "observed", "observed_low", "observed_high", "percent" if row["unit"] == FRACTION else "number"
+    )
     unit = "" if row["unit"] == FRACTION else f" {row['unit']}"
     below = "below " if row["censored"] else ""
     remarks = f"; {row['reason']}" if row["reason"] else ""

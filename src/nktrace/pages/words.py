@@ -19,6 +19,8 @@ def number(value: float | None) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     size = abs(value)
+    if size == 0:
+        return "0"
     if isinstance(value, int) or size < 1e6:
         if size >= 100 or value == int(value):
             return f"{value:,.0f}".replace(",", _NARROW_SPACE).replace("-", "−")
@@ -114,6 +116,8 @@ _LABELS = {
     "cmax_net": "Peak above the baseline",
     "auc_net": "Area above the baseline",
     "half_life_days": "Half-life",
+    "detected": "Patients in whom they are detected, share",
+    "ever_detected": "Patients in whom they were ever detected, share",
     "nadir_day": "Day of the nadir",
     "cl_id": "Cell Ontology",
 }

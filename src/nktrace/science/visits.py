@@ -81,13 +81,19 @@ def donor(patient: str, timeline: Timeline, chimerism: Sequence[Row], counts: Se
 
 
 def fractions(patient: str, timeline: Timeline, subsets: Sequence[Row]) -> list[Series]:
-    """Share of NK cells of each subset and state; one that no sample resolves is left out."""
+    """Share of NK cells of each subset and state; one that no sample resolves is left out.
+
+    A tube whose panel tells no two subsets apart calls all cells by the one name that is left: that is no share.
+    """
+    told = Counter(row["sample"] for row in subsets if row["status"] == "ok" and not row["subset"].startswith("state:"))
     series = []
     for subset in dict.fromkeys(row["subset"] for row in subsets):
         found = []
         for row in timeline.of(row for row in subsets if row["subset"] == subset):
             interval = Interval(row["fraction_of_nk"], row["ci_low"], row["ci_high"])
             reason = row["reason"] or ("" if row["status"] == "ok" else row["status"] or "")
+            if told[row["sample"]] == 1 and interval.value == 1 and not subset.startswith("state:"):
+                interval, reason = UNKNOWN, "this panel tells no two subsets apart"
             found.append((NO_PLATFORM, _value(timeline, row["sample"], interval, reason=reason)))
         if any(visit.observed.known for _, visit in found):
             series += _by_platform(patient, f"fraction:{subset}", FRACTION, found)

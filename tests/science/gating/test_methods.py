@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -182,6 +183,45 @@ def test_an_anchor_keeps_the_cut_from_a_valley_elsewhere() -> None:
     anchored = estimate(below, row("valley", ValleySettings(anchor="root"), "CD56")).edges[0]
     assert loose.value > 0.6
     assert anchored.value == pytest.approx(0.35, abs=0.1)
+
+
+def test_a_shoulder_is_cut_where_an_anchor_vouches_for_it() -> None:
+    """Few CD56-negative cells on the flank of the NK cells: no valley, but two populations all the same."""
+    rng = np.random.default_rng(19)
+    negatives, few, dim = level(rng, 40_000, 0.2, 0.07), level(rng, 900, 0.27, 0.09), level(rng, 9_000, 0.5, 0.06)
+    values = np.concatenate([negatives, few, dim])
+    members = np.arange(values.shape[0]) >= 40_000
+    parent = root_of(events_of(CD56=values), masks={"dump_neg": members})
+    below = replace(parent, population="dump_neg", ancestors=("root",))
+    edge = REGISTRY["valley"].estimate(below, row("valley", ValleySettings(anchor="root"), "CD56")).edges[0]
+    wrong = {c: (few >= c).sum() + (dim < c).sum() for c in np.linspace(0.2, 0.5, 100)}
+    assert (few >= edge.value).sum() + (dim < edge.value).sum() <= min(wrong.values()) + 0.015 * len(dim)
+    assert edge.clear
+    assert edge.low < edge.value < edge.high
+
+
+def test_a_lone_peak_of_scatter_borrows_nothing_from_debris() -> None:
+    rng = np.random.default_rng(20)
+    debris, cells = rng.lognormal(7, 0.3, 3_000), rng.lognormal(10, 0.2, 4_000)
+    events = events_of(SSC_A=np.concatenate([debris, cells]))
+    parent = root_of(events, masks={"live": np.arange(7_000) >= 3_000}, kinds={"SSC-A": Kind.SCATTER})
+    below = replace(parent, population="live", ancestors=("root",))
+    gate = REGISTRY["valley"].estimate(below, row("valley", ValleySettings(sign="-"), "SSC-A"))
+    kept = mask(gate.shape, events, {})[3_000:]
+    assert kept.mean() > 0.99
+    assert gate.edges[0].low < gate.edges[0].value < gate.edges[0].high
+    assert gate.status is Status.WARN
+
+
+def test_scatter_is_cut_by_ratio() -> None:
+    """Lymphocytes beside monocytes that are fewer and spread wide on a linear scale."""
+    rng = np.random.default_rng(21)
+    lymphocytes, monocytes = rng.lognormal(9.9, 0.2, 9_000), rng.lognormal(11.1, 0.25, 2_000)
+    events = events_of(SSC_A=np.concatenate([lymphocytes, monocytes]))
+    parent = root_of(events, kinds={"SSC-A": Kind.SCATTER})
+    gate = REGISTRY["valley"].estimate(parent, row("valley", ValleySettings(sign="-"), "SSC-A"))
+    assert f1(mask(gate.shape, events, {}), np.arange(11_000) < 9_000) > 0.99
+    assert gate.status is Status.OK
 
 
 def test_without_any_event_the_gate_is_empty_and_fails() -> None:

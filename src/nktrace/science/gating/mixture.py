@@ -1,48 +1,19 @@
-"""`mixture`: two skewed populations, cut where an event belongs to either with even odds.
-
-Each component is a split normal (two halves of different sd around one mode), whose maximum likelihood is closed for a
-given mode (John 1982): EM on binned counts searches the mode on the grid.
-"""
+"""`mixture`: two skewed populations, cut where an event belongs to either with even odds."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nktrace.model.events import FloatArray
 from nktrace.model.gates import Edge, Gate, GatingRow, MixtureSettings, Rectangle, Source, Status, ValleySettings
 from nktrace.science.density import histogram, resample
 from nktrace.science.gating import valley
 from nktrace.science.gating.parent import Parent, gate_of, rectangle_of, settings_of
+from nktrace.science.split_normals import even_odds, fit
 
 _BINS = 256
-_ROUNDS = 150
-_STARTS = (0.1, 0.3, 0.5, 0.7, 0.9)
-_MIN_SHARE = 0.002
-_APART = 2.0  # modes nearer than this many pooled sd are one population (Ashman, Bird & Zepf 1994)
-
-Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class SplitNormal:
-    """A weight and a density on the grid's bins: mode, sd left and right of it, all in bins."""
-
-    weight: float
-    mode: float
-    left: float
-    right: float
-
-    def density(self, position: Array) -> Array:
-        """Weighted density per bin."""
-        distance = position - self.mode
-        sd = np.where(distance < 0, self.left, self.right)
-        top = self.weight * math.sqrt(2 / math.pi) / (self.left + self.right)
-        result: Array = top * np.exp(-0.5 * (distance / sd) ** 2)
-        return result
 
 
 def shape(row: GatingRow, edges: tuple[Edge, ...]) -> Rectangle:
@@ -91,63 +62,3 @@ def _edge(parent: Parent, values: FloatArray, channel: str, *, edge: str) -> Edg
         status=Status.OK if clear else Status.WARN,
         reason="" if clear else f"two components stand in {support:.0%} of resamples only",
     )
-
-
-def fit(counts: Array, *, start: tuple[SplitNormal, SplitNormal] | None = None) -> tuple[SplitNormal, SplitNormal]:
-    """Two split normals by EM, the lower one first; the best of several starts, or a few rounds from one start.
-
-    Args:
-        counts: shape (bins,).
-        start: components to go on from (a resample of the counts they were fitted to).
-    """
-    position = np.arange(counts.shape[0], dtype=np.float64)
-    if start is not None:
-        low, high, _ = _em(counts, position, start[1].density(position), start[0].density(position), rounds=20)
-    else:
-        cumulative = np.cumsum(counts) / counts.sum()
-        fits = []
-        for share in _STARTS:
-            above = (cumulative > share).astype(np.float64) * 0.98 + 0.01
-            fits.append(_em(counts, position, above, 1 - above, rounds=_ROUNDS))
-        low, high, _ = max(fits, key=lambda result: result[2])
-    return (low, high) if low.mode <= high.mode else (high, low)
-
-
-def _em(
-    counts: Array, position: Array, high_density: Array, low_density: Array, *, rounds: int
-) -> tuple[SplitNormal, SplitNormal, float]:
-    likelihood = -math.inf
-    for _ in range(rounds):
-        odds = high_density / np.maximum(high_density + low_density, 1e-300)
-        low, high = _most_likely(counts * (1 - odds), counts.sum()), _most_likely(counts * odds, counts.sum())
-        low_density, high_density = low.density(position), high.density(position)
-        before, likelihood = likelihood, float(counts @ np.log(low_density + high_density + 1e-300))
-        if likelihood - before < 1e-7 * abs(likelihood):
-            break
-    return low, high, likelihood
-
-
-def _most_likely(weights: Array, total: float) -> SplitNormal:
-    """The split normal of weighted bins: for mode m and half sums of squares A, B the maximum minimises A^⅓ + B^⅓."""
-    x = np.arange(weights.shape[0], dtype=np.float64)
-    n, s, q = np.cumsum(weights), np.cumsum(weights * x), np.cumsum(weights * x * x)
-    a = np.maximum(q - 2 * x * s + x * x * n, 0)
-    b = np.maximum((q[-1] - q) - 2 * x * (s[-1] - s) + x * x * (n[-1] - n), 0)
-    roots = np.cbrt(a) + np.cbrt(b)
-    m = int(np.argmin(roots))
-    size = max(float(n[-1]), 1e-12)
-    left = math.sqrt(np.cbrt(a[m]) ** 2 * roots[m] / size)
-    right = math.sqrt(np.cbrt(b[m]) ** 2 * roots[m] / size)
-    return SplitNormal(size / total, float(m), max(left, 1.0), max(right, 1.0))
-
-
-def even_odds(low: SplitNormal, high: SplitNormal) -> float:
-    """Where both densities are equal between the modes, in bins; nan where the two are not two populations."""
-    widths = (low.left + low.right) / 2, (high.left + high.right) / 2
-    apart = (high.mode - low.mode) / (math.hypot(*widths) / math.sqrt(2))
-    if min(low.weight, high.weight) < _MIN_SHARE or apart < _APART:
-        return math.nan
-    position = np.linspace(low.mode, high.mode, 512)
-    difference = high.density(position) - low.density(position)
-    crossing = np.flatnonzero((difference[:-1] < 0) & (difference[1:] >= 0))
-    return float(position[crossing[0] + 1]) if crossing.shape[0] else math.nan

@@ -42,6 +42,7 @@ class Parent:
         kinds: what each channel's detector is for.
         tops: top of scale by channel, where known.
         without: for an FMO control, the channel left out.
+        logarithmic: channels that `values` gives as logarithms, positive events only.
         rng: for resamples.
     """
 
@@ -54,13 +55,15 @@ class Parent:
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     tops: Mapping[str, float] = field(default_factory=dict)
     without: str = ""
+    logarithmic: frozenset[str] = frozenset()
     options: Estimation = Estimation()
     rng: np.random.Generator
 
     def values(self, channel: str, population: str | None = None) -> FloatArray:
         """One channel of the members of this (or of another) population, shape (members,)."""
         mask = self.masks[self.population if population is None else population]
-        return self.events.column(channel)[mask]
+        values = self.events.column(channel)[mask]
+        return np.log(values[values > 0]) if channel in self.logarithmic else values
 
     @property
     def size(self) -> int:

@@ -1,19 +1,21 @@
 """`valley`: a cut at the lowest density between two populations, on one channel or on each of two.
 
-Where the parent shows one peak only, the cut comes from what is known elsewhere: the cohort's prior, a cut that an
-ancestor already has on this channel, a valley among the events of an ancestor, and at last the tail of the lone peak.
-Each of these says so.
+Where the parent shows one peak only, the cut comes from what is known elsewhere: the shoulder beside the peak if the
+anchor population vouches for it, the cohort's prior, the anchor's valley, a cut that an ancestor already has on this
+channel, a valley among the events of an ancestor, and at last the tail of the lone peak. Each of these says so.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from nktrace.model.events import FloatArray
 from nktrace.model.gates import Edge, Gate, GatingRow, Rectangle, Source, Status, ValleySettings
+from nktrace.model.panel import Kind
 from nktrace.science.density import (
     Histogram,
     Valley,
@@ -26,9 +28,11 @@ from nktrace.science.density import (
     valleys,
 )
 from nktrace.science.gating.parent import Parent, gate_of, rectangle_of, settings_of
+from nktrace.science.gating.shoulder import shoulder_edge
 
 _LONE_SD = 3.0  # a lone peak is cut three of its sd away, where a normal one keeps 99.9 %
 _SUPPORT = 0.8  # share of resamples in which a valley must be found again
+_LINEAR_UNITS = 10.0  # transformed scales end near 1, detectors at 1,000 or more
 _MIN_LONE = 20  # events that a peak's width can be read from
 _NOTHING = float(np.finfo(np.float32).max)  # beyond every event, yet a number that a file of gates can hold
 
@@ -43,10 +47,52 @@ def estimate(parent: Parent, row: GatingRow) -> Gate:
     settings = settings_of(row, ValleySettings)
     signs = settings.sign if len(settings.sign) > 1 else settings.sign * len(row.markers)
     edges = tuple(
-        cut(parent, channel, edge="min" if sign == "+" else "max", settings=settings)
+        _ruled_cut(parent, channel, edge="min" if sign == "+" else "max", settings=settings)
         for channel, sign in zip(row.markers, signs, strict=False)
     )
     return gate_of(row, shape(row, edges), edges)
+
+
+def _ruled_cut(parent: Parent, channel: str, *, edge: str, settings: ValleySettings) -> Edge:
+    """A cut on the channel's own scale; for scatter in linear units on the logarithm of it.
+
+    Scatter populations differ by factors and spread by shares: on a linear scale the wide ones are flat beside the
+    lymphocytes, and their valleys shallow.
+    """
+    values = parent.values(channel)
+    linear = parent.kinds.get(channel) is Kind.SCATTER and values.shape[0] > 0 and np.median(values) > _LINEAR_UNITS
+    if not linear:
+        return cut(parent, channel, edge=edge, settings=settings)
+    view = replace(
+        parent,
+        logarithmic=frozenset((channel,)),
+        expected={
+            key: replace(prior, mean=math.log(prior.mean), sd=prior.sd / prior.mean)
+            for key, prior in parent.expected.items()
+            if key[0] == channel and prior.mean > 0
+        },
+        inherited={
+            key: _ruled(above, _log) for key, above in parent.inherited.items() if key[0] == channel and above.value > 0
+        },
+    )
+    return _ruled(cut(view, channel, edge=edge, settings=settings), _exp)
+
+
+def _log(place: float) -> float:
+    return math.log(place) if place > 0 else -math.inf
+
+
+def _exp(place: float) -> float:
+    return math.exp(min(place, 80.0))  # a bound far beyond any detector, still a number in float32
+
+
+def _ruled(edge: Edge, ruler: Callable[[float], float]) -> Edge:
+    """A cut and its interval on another scale; bounds that hold all or nothing stay as they are."""
+
+    def moved(place: float) -> float:
+        return place if math.isnan(place) or abs(place) == _NOTHING else ruler(place)
+
+    return replace(edge, value=moved(edge.value), low=moved(edge.low), high=moved(edge.high))
 
 
 def cut(parent: Parent, channel: str, *, edge: str, settings: ValleySettings) -> Edge:
@@ -56,6 +102,8 @@ def cut(parent: Parent, channel: str, *, edge: str, settings: ValleySettings) ->
     own = valley_edge(parent, values, channel, edge=edge, settings=settings, anchor=anchor)
     if own is not None and own.clear:
         return own
+    if anchor is not None and anchor.clear and (beside := shoulder_edge(parent, values, anchor=anchor)) is not None:
+        return beside
     why = missing_valley(parent, values)
     if (channel, edge) in parent.expected:
         return Edge(channel=channel, edge=edge, value=math.nan, clear=False, status=Status.WARN, reason=why)
@@ -65,7 +113,8 @@ def cut(parent: Parent, channel: str, *, edge: str, settings: ValleySettings) ->
         return own
     if (inherited := parent.inherited.get((channel, edge))) is not None:
         return replace(inherited, clear=False, reason=f"{why}: the cut above it on {channel} stands")
-    for ancestor in parent.ancestors:
+    # Scatter of an ancestor shows debris and dead cells, which the parent is rid of: no boundary of its own cells.
+    for ancestor in () if parent.kinds.get(channel) is Kind.SCATTER else parent.ancestors:
         found = valley_edge(parent, parent.values(channel, ancestor), channel, edge=edge, settings=settings)
         if found is not None:
             return replace(found, clear=False, status=Status.WARN, reason=f"{why}: the valley in {ancestor} is used")

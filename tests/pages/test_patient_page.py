@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from nktrace.pages.patient import patient_page
+from tests.pages.reading import Page
+from tests.pages.study_rows import a_patient, a_sample, chimerism, kinetics, patient_values, row, trajectories
+
+NOTHING = {
+    "samples": [],
+    "counts": [],
+    "chimerism": [],
+    "trajectories": [],
+    "curves": [],
+    "kinetics": [],
+    "cuts": [],
+    "subsets": [],
+    "checks": [],
+    "thresholds": {},
+    "events": [],
+}
+
+
+def test_the_first_screen_answers_the_four_questions() -> None:
+    text = Page(patient_page(a_patient(), **patient_values())).text
+    head = text[: text.index("Donor NK cells over time")]
+    assert "Whose? 12.0 % (10.0 to 14.0) donor, the highest share of NK cells (day 7)" in head
+    assert "latest, day 14: not detected (LoD 2.00 %)" in head
+    assert "How many? 12 (9 to 15) cells/µL, peak of donor NK cells (day 7)" in head
+    assert "Which subset? plain 90.0 % (5.00 to 90.0) of NK cells (day 7)" in head
+    assert "For how long? day 7 donor NK last detected" in head
+    assert "first below detection: day 14 (7 to 14)" in head
+    assert "half-life: not estimable" in head
+
+
+def test_empty_tables_make_a_page() -> None:
+    text = Page(patient_page(a_patient(arm="", donor="", sex="", dose_per_kg=float("nan")), **NOTHING)).text
+    assert "cannot be told" in text
+    assert "No donor fraction can be given" in text
+    assert "No cell counts" in text
+
+
+def test_donor_cells_that_were_never_found() -> None:
+    none = [line for line in chimerism() if line["status"] == "not_detected"]
+    never = [
+        row(
+            "kinetics",
+            measure="donor_nk",
+            quantity="tlast",
+            status="not_estimable",
+            unit="days",
+            reason="under the limit of detection at every visit",
+        )
+    ]
+    text = Page(patient_page(a_patient(), **NOTHING | {"chimerism": none, "kinetics": never})).text
+    assert "no donor NK found" in text
+    assert "For how long? – under the limit of detection at every visit" in text
+
+
+def test_donor_cells_that_are_still_there_are_not_given_an_end() -> None:
+    last = [line | {"status": "censored"} if line["quantity"] == "tlast" else line for line in kinetics()]
+    text = Page(patient_page(a_patient(), **patient_values() | {"kinetics": last})).text
+    assert "For how long? day 7 still detected at the last visit" in text
+
+
+def test_a_liver_graft_before_the_infusion_takes_away_the_origin() -> None:
+    before = patient_page(a_patient(first_donor_exposure_day=-3.0), **patient_values())
+    assert "no origin is attributed here" in Page(before).text
+    assert "no origin is attributed here" not in Page(patient_page(a_patient(), **patient_values())).text
+
+
+@pytest.mark.parametrize("first_day", [0.0, -3.0])
+def test_no_causal_words(first_day: float) -> None:
+    text = Page(patient_page(a_patient(first_donor_exposure_day=first_day), **patient_values())).text
+    assert not re.search(r"\b(caus|due to|because of the infusion|effect|led to|thanks to)", text, re.IGNORECASE)
+
+
+def test_a_tube_that_tells_no_subsets_apart_has_no_bar() -> None:
+    known = {"nk_events": 10, "status": "ok"}
+    rows = [
+        row("subsets", sample="full", subset="bright", events=3, fraction_of_nk=0.3, **known),
+        row("subsets", sample="full", subset="other_nk", events=7, fraction_of_nk=0.7, **known),
+        row("subsets", sample="counting", subset="bright", **known),
+        row("subsets", sample="counting", subset="other_nk", events=10, fraction_of_nk=1.0, **known),
+    ]
+    samples = [a_sample("full", day=1.0), a_sample("counting", day=1.0)]
+    html = patient_page(a_patient(), **NOTHING | {"samples": samples, "subsets": rows})
+    assert html.count("day 1: 30.0\u202f%") == 1
+    assert "day 1: 100\u202f%" not in html
+
+
+def test_counting_platforms_are_never_joined() -> None:
+    other = [line | {"platform": "beads"} for line in trajectories() if line["measure"] == "nk"]
+    page = Page(patient_page(a_patient(), **patient_values() | {"trajectories": trajectories() + other}))
+    names = [picture["aria-label"] for picture in page.all("svg") if "aria-label" in picture]
+    assert "NK cells (plain) over time, cells/µL" in names
+    assert "NK cells (beads) over time, cells/µL" in names
+
+
+def test_a_donor_fraction_without_a_count_is_drawn_once_as_a_share() -> None:
+    fractions = [
+        line | {"unit": "fraction", "observed": 0.12} for line in trajectories() if line["measure"] == "donor_nk"
+    ]
+    page = Page(patient_page(a_patient(), **patient_values() | {"trajectories": fractions}))
+    names = [picture["aria-label"] for picture in page.all("svg") if "Donor" in picture.get("aria-label", "")]
+    assert names == ["Donor share of NK cells over time, %"]

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from nktrace.model.study import Role
+from nktrace.pages.sample import sample_page
+from tests.pages.reading import Page
+from tests.pages.study_rows import NAN, a_picture, a_sample, row, sample_values
+
+NOTHING = {"populations": [], "cuts": [], "checks": [], "subsets": [], "pictures": []}
+
+
+def test_what_is_wrong_stands_before_the_gates() -> None:
+    text = Page(sample_page(a_sample(), **sample_values())).text
+    assert text.index("warn") < text.index("Gates")
+    assert "1 skipped, with the reason" in text
+
+
+def test_a_file_that_could_not_be_read_says_why() -> None:
+    failure = row("qc", sample="plain", check="readable", status="fail", reason="a.fcs: TEXT ends at byte 58")
+    page = Page(sample_page(a_sample(), **NOTHING | {"checks": [failure]}))
+    assert "This file could not be read a.fcs: TEXT ends at byte 58" in page.text
+    assert not page.all("svg")
+
+
+def test_empty_tables_make_a_page() -> None:
+    text = Page(sample_page(a_sample(day=NAN), **NOTHING)).text
+    assert "No check was made" in text
+    assert "No population was gated" in text
+
+
+def test_a_control_of_no_patient_leads_to_no_patient() -> None:
+    page = Page(sample_page(a_sample(patient=None, role=Role.FMO), **sample_values()))
+    assert not [link for link in page.all("a") if "patients" in link["href"]]
+
+
+def test_gates_stand_in_the_order_of_the_hierarchy() -> None:
+    parents = {"top": "root", "left": "top", "right": "top", "below_left": "left"}  # in table order
+    known = {"events": 1, "parent_events": 2, "status": "ok", "gate_source": "data"}
+    rows = [row("populations", population=name, parent=parent, **known) for name, parent in parents.items()]
+    pictures = [a_picture(name, parent=parent) for name, parent in parents.items()]
+    page = Page(sample_page(a_sample(), **NOTHING | {"populations": rows, "pictures": pictures}))
+    gates = [picture["aria-label"].split()[1] for picture in page.all("svg") if picture.get("role") == "img"]
+    assert gates == ["top", "left", "below_left", "right"]
+    depths = [cell["style"] for cell in page.all("th") if cell.get("class") == "tree"]
+    assert depths == ["--depth: 0", "--depth: 1", "--depth: 2", "--depth: 1"]
+
+
+def test_every_gate_says_its_share_and_a_boolean_what_it_is() -> None:
+    pictures = [
+        a_picture("nk", parent="live", parent_events=400, events=10),
+        a_picture("empty", parent_events=0, events=0),
+        a_picture("nk_dim", parent="nk", expression="!nk_bright"),
+    ]
+    text = Page(sample_page(a_sample(), **NOTHING | {"pictures": pictures})).text
+    assert "nk 2.50 % of live" in text
+    assert "empty – of all events" in text
+    assert "is !nk_bright" in text
