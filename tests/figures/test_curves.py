@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 
 from nktrace.figures.axes import Days, Linear, Log
-from nktrace.figures.curves import Point, Track, colors, curve_picture, days_of, overlay, sparkline
+from nktrace.figures.curves import Line, Point, Track, curve_picture, days_of, overlay, sparkline
 from tests.figures.reading import elements, texts, titles
 
 SEEN = Point(day=7, value=20.0, low=10.0, high=40.0, title="day 7: 20")
@@ -46,6 +46,14 @@ def test_a_band_that_explodes_does_not_flatten_the_points() -> None:
     assert abs(float(dot.attrib["cy"]) - float(plain.attrib["cy"])) < 40
 
 
+def test_a_curve_that_sinks_below_the_picture_does_not_run_along_its_foot() -> None:
+    curve = [(1.0, 20.0, 15.0, 25.0), (7.0, 15.0, 10.0, 22.0), (14.0, 1e-6, 1e-9, 1e-3), (21.0, 1e-9, 1e-12, 1e-6)]
+    svg = picture(track(SEEN, curve=curve))
+    (line,) = (e.attrib["d"] for e in elements(svg, "path") if e.attrib["d"].count("L") == 3)
+    heights = [float(corner.split()[1]) for corner in line.removeprefix("M").split("L")]
+    assert heights[3] > heights[2] > heights[1]
+
+
 def test_thresholds_limits_ranges_and_events_are_named() -> None:
     svg = picture(
         track(
@@ -79,17 +87,16 @@ def test_pictures_side_by_side_share_their_days() -> None:
     assert days.high > 100
 
 
-def test_lines_of_patients_differ_and_dots_say_whose_they_are() -> None:
-    svg = overlay({"S1": [SEEN, BELOW], "S<2>": [SEEN]}, name="Donor NK cells", unit="cells/µL")
+def test_lines_say_whose_they_are() -> None:
+    lines = [Line(name="S1", points=[SEEN, BELOW], color="#000"), Line(name="S<2>", points=[SEEN], color="#111")]
+    svg = overlay(lines, name="Donor NK cells", unit="cells/µL")
     assert {"S1", "S<2>", "day 7: 20"} <= set(titles(svg))
-    assert len(set(colors(32))) == 32
 
 
 def test_a_line_towards_a_value_below_its_limit_is_dotted() -> None:
-    between = Point(day=10, value=12.0)
-    svg = overlay({"S1": [SEEN, between, BELOW]}, name="x", unit="y")
-    lines = [e.attrib for e in elements(svg, "path") if "stroke-opacity" in e.attrib]
-    assert ["stroke-dasharray" in line for line in lines] == [False, True]
+    line = Line(name="S1", points=[SEEN, Point(day=10, value=12.0), BELOW], color="#000")
+    drawn = [e.attrib for e in elements(overlay([line], name="x", unit="y"), "path") if "stroke-opacity" in e.attrib]
+    assert ["stroke-dasharray" in line for line in drawn] == [False, True]
 
 
 def test_a_small_picture_of_one_patient() -> None:

@@ -21,6 +21,8 @@ PICTURE = Picture(
     outlines=(np.array([[0.0, 0.5], [1.0, 0.5]]),),
     parent_events=6,
     events=3,
+    x_ticks=((0.25, 0.0), (0.9, 1e5)),
+    expression="cd3 & !cd56",
 )
 
 
@@ -31,6 +33,9 @@ def test_the_same_pictures_give_the_same_bytes(tmp_path: Path) -> None:
     (back,) = read_pictures(tmp_path / "a.npz")
     assert back.counts.dtype == np.uint32
     assert back.channels == ("CD56", "CD16")
+    assert back.x_ticks == PICTURE.x_ticks
+    assert back.y_ticks == ()
+    assert back.expression == "cd3 & !cd56"
 
 
 def test_no_pictures_are_a_file_too(tmp_path: Path) -> None:

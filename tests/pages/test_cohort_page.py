@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from nktrace.pages.cohort import cohort_page
 from tests.pages.reading import Page
-from tests.pages.study_rows import chimerism, cohort_values, row
+from tests.pages.study_rows import chimerism, cohort_values, row, trajectories
 
 NOTHING: dict[str, list] = {
     "samples": [],
@@ -60,3 +60,14 @@ def test_the_heat_map_shades_from_the_lowest_median_of_a_panel_to_its_highest() 
         "--shade: 100%",
     ]
     assert "NKG2C" not in page.text  # no cluster of this panel has it
+
+
+def test_a_patient_has_one_colour_in_every_picture() -> None:
+    rows = [line | {"patient": patient} for patient in ("P1", "P2") for line in trajectories()]
+    rows += [line | {"platform": "beads"} for line in rows if line["patient"] == "P1" and line["measure"] == "nk"]
+    patients = [{"patient": name, "arm": None} for name in ("P1", "P2")]
+    page = Page(cohort_page(**NOTHING | {"trajectories": rows, "patients": patients}))
+    keys = [element for element in page.all("span") if element.get("class", "").startswith("key")]
+    first, second = keys[0]["style"], keys[1]["style"]
+    assert [key["style"] for key in keys] == [first, second, first, first, second]  # donor NK, then all NK
+    assert [key["class"] for key in keys] == ["key", "key", "key", "key dashed", "key"]

@@ -45,6 +45,7 @@ def test_numbers(value: float | None, written: str) -> None:
         (0.0, "0\u202f%"),
         (1.0, "100\u202f%"),
         (0.9996, "99.96\u202f%"),  # never rounded up to all
+        (0.99998, ">99.99\u202f%"),
         (0.123, "12.3\u202f%"),
         (0.0123, "1.23\u202f%"),
         (0.00123, "0.123\u202f%"),

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from nktrace.files.gating_table import read_gating_table
 from nktrace.files.installation import home
 from nktrace.files.pictures import read_pictures, write_pictures
 from nktrace.model.gates import Ellipse, Polygon, Rectangle, Windows
 from nktrace.model.pictures import Picture
+from nktrace.model.transforms import Linear, Logicle, Scale
 from nktrace.science.gating.tree import gate_sample, resolve
 from nktrace.science.pictures import outline, take_pictures
+from nktrace.science.transforms import exact
 from tests.science.gating.tube import BLOOD, OPTIONS, blood
 
 XY = {"channels": ("x", "y"), "x_range": (0.0, 10.0), "y_range": (0.0, 5.0)}
 
 
-def pictures() -> tuple[tuple[Picture, ...], dict[str, int]]:
+def pictures(scale: Scale | None = None) -> tuple[tuple[Picture, ...], dict[str, int]]:
     events, _ = blood(1, events=8_000)
     rows, skipped = resolve(read_gating_table(home() / "resources" / "gating" / "nk.tsv"), BLOOD)
     gated = gate_sample(
         events, rows, panel=BLOOD, priors=None, tops={}, options=OPTIONS, rng=np.random.default_rng(1), skipped=skipped
     )
     sizes = {name: int(mask.sum()) for name, mask in gated.masks.items()}
-    return take_pictures(events, gated, panel=BLOOD), sizes | {"root": len(events)}
+    return take_pictures(events, gated, panel=BLOOD, scale=scale), sizes | {"root": len(events)}
 
 
 def test_every_gate_has_a_picture_of_all_its_parents_events() -> None:
@@ -45,6 +48,24 @@ def test_cuts_lie_within_their_picture() -> None:
     assert nk.x_range[0] < box[:, 0].min() < nk.x_range[1]
     assert box[:, 0].max() == nk.x_range[1]
     assert (box[:, 1].min(), box[:, 1].max()) == nk.y_range
+
+
+def test_a_transformed_axis_carries_ticks_in_data_units() -> None:
+    logicle = Logicle(262144.0, 1.0, 4.5, 0.0)
+    taken, _ = pictures(Scale({"CD56": logicle, "SSC-A": Linear()}))
+    nk = next(picture for picture in taken if picture.population == "nk")
+    assert nk.y_ticks == ()  # linear
+    assert {0.0, 1e3, 1e4} <= {value for _, value in nk.x_ticks}
+    for position, value in nk.x_ticks:
+        assert nk.x_range[0] <= position <= nk.x_range[1]
+        assert position == pytest.approx(float(exact(np.array([value]), logicle)[0]), abs=1e-12)
+
+
+def test_a_boolean_says_what_it_combines() -> None:
+    taken, _ = pictures()
+    assert {picture.population: picture.expression for picture in taken if picture.expression} == {
+        "nk_dim": "!nk_bright"
+    }
 
 
 def test_outlines_of_every_shape() -> None:

@@ -19,7 +19,7 @@ for _panel in PANELS:
             params:
                 settings=settings("clustering"),
             shell:
-                "nktrace fit-clusters --panel {input.panel:q} --subsets {input.subsets:q} --settings {params.settings:q} --output \"$(dirname {output:q})\" {input.lineages:q} 2> {log:q}"
+                'nktrace fit-clusters --panel {input.panel:q} --subsets {input.subsets:q} --settings {params.settings:q} --output "$(dirname {output:q})" {input.lineages:q} 2> {log:q}'
 
 
 rule assign:
@@ -42,4 +42,4 @@ rule assign:
         settings=settings("clustering"),
         code=code_digest("assign"),
     shell:
-        "nktrace assign --sample {params.row:q} --panel {input.panel:q} --subsets {input.subsets:q} --settings {params.settings:q} --reference \"$(dirname {input.reference:q})\" --cuts {input.cuts:q} --output-dir results/samples/{wildcards.sample:q} {input.lineages:q} 2> {log:q}"
+        'nktrace assign --sample {params.row:q} --panel {input.panel:q} --subsets {input.subsets:q} --settings {params.settings:q} --reference "$(dirname {input.reference:q})" --cuts {input.cuts:q} --output-dir results/samples/{wildcards.sample:q} {input.lineages:q} 2> {log:q}'

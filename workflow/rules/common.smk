@@ -100,11 +100,20 @@ def rows_of_patient(rows, patient):
 
 
 def patient_row(wildcards):
-    patient = wildcards.patient
+    """A patient with all samples that its steps read."""
+    return patient_with(wildcards.patient, samples_of_patient(wildcards.patient))
+
+
+def control_row(wildcards):
+    """A patient with the samples that its HLA cuts rest on: a new time point changes no cut."""
+    return patient_with(wildcards.patient, STUDY.hla_controls(wildcards.patient))
+
+
+def patient_with(patient, samples):
     return dump_patient(
         PatientRow(
             patient=STUDY.patients[patient],
-            samples=samples_of_patient(patient),
+            samples=samples,
             infusions=rows_of_patient(STUDY.infusions, patient),
             events=rows_of_patient(STUDY.events, patient),
             others=tuple(STUDY.patients[s.patient] for s in STUDY.pooled_blanks(patient)),
@@ -112,8 +121,8 @@ def patient_row(wildcards):
     )
 
 
-def lineages_of_patient(wildcards):
-    return [f"results/samples/{s.sample}/lineages.parquet" for s in samples_of_patient(wildcards.patient)]
+def lineages_of_controls(wildcards):
+    return [f"results/samples/{s.sample}/lineages.parquet" for s in STUDY.hla_controls(wildcards.patient)]
 
 
 def of_timeline(*names):

@@ -19,7 +19,7 @@ for _panel in PANELS:
             params:
                 settings=settings("gating", "qc"),
             shell:
-                "nktrace fit-gates --panel {input.panel:q} --gating {input.gating:q} --settings {params.settings:q} --output \"$(dirname {output:q})\" {input.surveys:q} 2> {log:q}"
+                'nktrace fit-gates --panel {input.panel:q} --gating {input.gating:q} --settings {params.settings:q} --output "$(dirname {output:q})" {input.surveys:q} 2> {log:q}'
 
 
 rule gate:
@@ -46,4 +46,4 @@ rule gate:
         settings=settings("compensation", "gating", "qc", "counts"),
         code=code_digest("gate"),
     shell:
-        "nktrace gate --sample {params.row:q} --panel {input.panel:q} --gating {input.gating:q} --settings {params.settings:q} --matrix {input.matrix:q} --reference \"$(dirname {input.reference:q})\" --output-dir results/samples/{wildcards.sample:q} {input.fcs:q} 2> {log:q}"
+        'nktrace gate --sample {params.row:q} --panel {input.panel:q} --gating {input.gating:q} --settings {params.settings:q} --matrix {input.matrix:q} --reference "$(dirname {input.reference:q})" --output-dir results/samples/{wildcards.sample:q} {input.fcs:q} 2> {log:q}'

@@ -4,7 +4,7 @@
 rule hla_cuts:
     """Where a patient's HLA markers are positive, from the blank and the donor reference."""
     input:
-        lineages=lineages_of_patient,
+        lineages=lineages_of_controls,
         panels=panels_of_patient,
         antibodies=knowledge("hla_antibodies.tsv"),
     output:
@@ -14,7 +14,7 @@ rule hla_cuts:
     benchmark:
         "results/benchmarks/hla-cuts/{patient}.tsv"
     params:
-        row=patient_row,
+        row=control_row,
         settings=settings("chimerism"),
         code=code_digest("hla_cuts"),
     shell:

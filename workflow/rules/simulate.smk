@@ -24,4 +24,4 @@ if SETTINGS.simulate:
                 patient=_patient,
                 code=code_digest("simulate"),
             shell:
-                "nktrace simulate {input.spec:q} --patient {params.patient:q} --data-dir \"$(dirname {output.fcs[0]:q})\" --truth-dir \"$(dirname {output.truth:q})\" 2> {log:q}"
+                'nktrace simulate {input.spec:q} --patient {params.patient:q} --data-dir "$(dirname {output.fcs[0]:q})" --truth-dir "$(dirname {output.truth:q})" 2> {log:q}'

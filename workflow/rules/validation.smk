@@ -16,4 +16,4 @@ if SETTINGS.simulate:
         params:
             code=code_digest("validate"),
         shell:
-            "nktrace validate --truth \"$(dirname {input.truth[0]:q})\" --results results --output {output:q} 2> {log:q}"
+            'nktrace validate --truth "$(dirname {input.truth[0]:q})" --results results --output {output:q} 2> {log:q}'

@@ -51,7 +51,7 @@ class Log:
 
     def place(self, value: float) -> float:
         """0 at the low end, 1 at the high one."""
-        if value <= self.low:
+        if value <= 0:
             return 0.0
         return math.log(value / self.low) / math.log(self.high / self.low)
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from nktrace.figures.axes import Axis, Days, spanning
 from nktrace.figures.svg import (
-    CATEGORIES,
     DONOR,
     FAINT,
     INK,
@@ -26,7 +25,6 @@ from nktrace.figures.svg import (
 )
 
 _LEFT, _TOP, _END, _FOOT = 50.0, 12.0, 14.0, 38.0
-DASHES = ("", "6 3", "2 2.5", "8 3 2 3")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +68,16 @@ class Track:
     events: Sequence[tuple[float, str]] = ()
     color: str = DONOR
     log: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One series of points among others; `dash` as in SVG, empty for a whole line."""
+
+    name: str
+    points: Sequence[Point]
+    color: str
+    dash: str = ""
 
 
 class _Frame:
@@ -140,22 +148,22 @@ def curve_picture(track: Track, *, days: Days, width: float = 370, height: float
     return to_text(root)
 
 
-def overlay(lines: Mapping[str, Sequence[Point]], *, name: str, unit: str) -> str:
-    """One line per patient on shared axes, as SVG; dotted towards a value that lies below its limit of detection."""
-    points = [point for series in lines.values() for point in series]
+def overlay(lines: Sequence[Line], *, name: str, unit: str) -> str:
+    """Several series on shared axes, as SVG; dotted towards a value that lies below its limit of detection."""
+    points = [point for line in lines for point in line.points]
     days = days_of([Track(name=name, unit=unit, points=points)])
     width, height = 560.0, 330.0
     root = drawing(width, height, name=f"{name} of each patient over time, {unit}")
     frame = _Frame(root, width, height, days, spanning([point.value for point in points], log=True))
-    for (patient, series), (color, dash) in zip(lines.items(), colors(len(lines)), strict=True):
-        group = titled(frame.area, patient)
-        for before, after in pairwise(series):
-            ends = [(frame.x(p.day), frame.y(p.value)) for p in (before, after)]
-            dotted = "1.5 3.5" if before.censored or after.censored else dash
-            style = {"stroke_dasharray": dotted} if dotted else {}
-            add(group, "path", d=path(ends), stroke=color, stroke_width=1.6, stroke_opacity=0.8, fill="none", **style)
-        for point in series:
-            _mark(titled(group, point.title), frame, point, color)
+    for line in lines:
+        group = titled(frame.area, line.name)
+        for before, after in pairwise(line.points):
+            ends = path([(frame.x(p.day), frame.y(p.value)) for p in (before, after)])
+            dash = "1.5 3.5" if before.censored or after.censored else line.dash
+            style = {"stroke_dasharray": dash} if dash else {}
+            add(group, "path", d=ends, stroke=line.color, stroke_width=1.6, stroke_opacity=0.8, fill="none", **style)
+        for point in line.points:
+            _mark(titled(group, point.title), frame, point, line.color)
     return to_text(root)
 
 
@@ -179,11 +187,6 @@ def sparkline(points: Sequence[Point], *, days: Days, values: Axis, name: str) -
         x, y = at(point)
         _symbol(titled(root, point.title), x, y, 2.6, DONOR, censored=point.censored)
     return to_text(root)
-
-
-def colors(number: int) -> list[tuple[str, str]]:
-    """A colour and a dash for each of so many lines; from the ninth on the colours come again, dashed."""
-    return [(CATEGORIES[i % len(CATEGORIES)], DASHES[i // len(CATEGORIES) % len(DASHES)]) for i in range(number)]
 
 
 def _values(track: Track) -> Axis:

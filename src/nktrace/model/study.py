@@ -110,14 +110,21 @@ class Study:
             if s.role is Role.DONOR and (s.patient == patient or (s.patient is None and donor and s.donor == donor))
         )
 
-    def pooled_blanks(self, patient: str) -> tuple[Sample, ...]:
-        """The blanks of the other patients, for a patient who has none of its own; else none."""
+    def own_blanks(self, patient: str) -> tuple[Sample, ...]:
+        """A patient's samples in which no donor cell can be: its blank, and a baseline before the first exposure."""
         exposed = self.patients[patient].first_donor_exposure_day
-        own = [
+        return tuple(
             s
             for s in self.samples_of(patient)
             if s.role is Role.BLANK or (s.role is Role.BASELINE and s.day < exposed)
-        ]
-        if own:
+        )
+
+    def pooled_blanks(self, patient: str) -> tuple[Sample, ...]:
+        """The blanks of the other patients, for a patient who has none of its own; else none."""
+        if self.own_blanks(patient):
             return ()
         return tuple(s for s in self.samples.values() if s.role is Role.BLANK and s.patient not in (None, patient))
+
+    def hla_controls(self, patient: str) -> tuple[Sample, ...]:
+        """What a patient's HLA cuts rest on: blanks and donor references, never a time point itself."""
+        return (self.own_blanks(patient) or self.pooled_blanks(patient)) + self.donor_references(patient)

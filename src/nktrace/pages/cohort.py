@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nktrace.figures.axes import spanning
-from nktrace.figures.curves import Point, Track, colors, days_of, overlay, sparkline
+from nktrace.figures.curves import Line, Point, Track, days_of, overlay, sparkline
+from nktrace.figures.svg import CATEGORIES
 from nktrace.pages.answers import SEEN
 from nktrace.pages.clusters import heat_maps
 from nktrace.pages.patient_figures import FRACTION, composition_figure, share_point
@@ -17,6 +18,9 @@ from nktrace.pages.words import day, interval
 Row = Mapping[str, Any]
 
 KEY_QUANTITIES = ("cmax", "tlast", "first_below", "half_life_days")
+SUMMARY = ("ever_detected", "tmax", *KEY_QUANTITIES)
+ALL = "all"  # the group of all patients in cohort.tsv
+DASHES = ("", "7 3", "9 3 2 3", "3 3")  # of the counting platforms of one patient
 _WORSE = ("skipped", "pass", "warn", "fail")
 
 
@@ -58,8 +62,10 @@ def cohort_page(
             (row for row in checks if row["status"] in ("warn", "fail") and row["check"] != "readable"),
             key=lambda row: row["status"] != "fail",
         ),
-        curves=[figure for figure in _curves(trajectories) if figure],
-        donor_summary=[row for row in known if row["measure"] == "donor_nk" and row["quantity"] != "value"],
+        curves=[figure for figure in _curves(patients, trajectories) if figure],
+        donor_summary=[
+            row for row in known if row["measure"] == "donor_nk" and row["quantity"] in SUMMARY and row["group"] == ALL
+        ],
         summary=known,
         compositions=_compositions(patients, samples, subsets),
         clusters=heat_maps(clusters),
@@ -110,33 +116,39 @@ def _compositions(patients: Sequence[Row], samples: Sequence[Row], subsets: Sequ
     return figures
 
 
-def _curves(trajectories: Sequence[Row]) -> list[dict[str, Any] | None]:
+def _curves(patients: Sequence[Row], trajectories: Sequence[Row]) -> list[dict[str, Any] | None]:
+    donor = [row for row in trajectories if row["measure"] == "donor_nk"]
+    counted = [row for row in donor if row["unit"] != FRACTION]
+    uncounted = [row for row in donor if row["unit"] == FRACTION]
+    nk = [row for row in trajectories if row["measure"] == "nk"]
     return [
-        _overlay(
-            [row for row in trajectories if row["measure"] == "donor_nk" and row["unit"] != FRACTION], "Donor NK cells"
-        ),
-        _overlay(
-            [row for row in trajectories if row["measure"] == "donor_nk" and row["unit"] == FRACTION],
-            "Donor share of NK cells, where there is no count",
-        ),
-        _overlay([row for row in trajectories if row["measure"] == "nk"], "All NK cells"),
+        _overlay(patients, counted, "Donor NK cells"),
+        _overlay(patients, uncounted, "Donor share of NK cells, where there is no count"),
+        _overlay(patients, nk, "All NK cells"),
     ]
 
 
-def _overlay(trajectories: Sequence[Row], title: str) -> dict[str, Any] | None:
-    rows = [row for row in trajectories if not math.isnan(row["observed"])]
-    if not rows:
+def _overlay(patients: Sequence[Row], trajectories: Sequence[Row], title: str) -> dict[str, Any] | None:
+    """A colour per patient, the same in every picture, and a dash per counting platform of one patient."""
+    lines = []
+    for index, patient in enumerate(patients):
+        rows = [row for row in trajectories if row["patient"] == patient["patient"] and not math.isnan(row["observed"])]
+        platforms = sorted({row["platform"] or "" for row in rows})
+        for dash, platform in enumerate(platforms):
+            name = f"{patient['patient']} ({platform})" if len(platforms) > 1 else patient["patient"]
+            mine = sorted((row for row in rows if (row["platform"] or "") == platform), key=lambda row: row["day"])
+            lines.append(
+                Line(
+                    name=name,
+                    points=[_point(row, name) for row in mine],
+                    color=CATEGORIES[index % len(CATEGORIES)],
+                    dash=DASHES[dash % len(DASHES)],
+                )
+            )
+    if not lines:
         return None
-    platforms: dict[str, set[str]] = {}
-    for row in rows:
-        platforms.setdefault(row["patient"], set()).add(row["platform"])
-    lines: dict[str, list[Point]] = {}
-    for row in sorted(rows, key=lambda row: (row["patient"], row["platform"] or "", row["day"])):
-        several = len(platforms[row["patient"]]) > 1
-        name = f"{row['patient']} ({row['platform']})" if several else row["patient"]
-        lines.setdefault(name, []).append(_point(row, name))
-    legend = [(name, *look) for name, look in zip(lines, colors(len(lines)), strict=True)]
-    unit = rows[0]["unit"]
+    unit = trajectories[0]["unit"]
+    legend = [(line.name, line.color, line.dash) for line in lines]
     return {"name": title, "unit": unit, "image": drawn(overlay(lines, name=title, unit=unit)), "legend": legend}
 
 

@@ -46,6 +46,8 @@ def share(value: float | None) -> str:
     size = abs(per_cent)
     if size < 0.0005:
         return "<0.001" if per_cent > 0 else ">−0.001"
+    if 99.995 <= size < 100:
+        return ">99.99" if per_cent > 0 else "<−99.99"
     digits = 3 if size < 1 else 2 if size < 10 or 99 < size < 100 else 1
     return f"{per_cent:.{digits}f}".replace("-", "−")
 

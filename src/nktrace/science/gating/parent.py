@@ -36,7 +36,8 @@ class Parent:
         population: its name; `root` for every event of the file.
         events: all events of the file, on the transformed scale.
         masks: members of every population gated so far, `root` included.
-        ancestors: populations above this one, nearest first, down to `root`.
+        ancestors: populations above this one, nearest first, of those that a fallback may look at: none above the last
+            gate that left out artefacts, doublets, beads or dead cells.
         inherited: the cuts of this population and its ancestors by (channel, edge), the nearest one each.
         expected: the priors of the row to be estimated, by (channel, edge).
         kinds: what each channel's detector is for.

@@ -150,11 +150,20 @@ def gate_sample(
         gate = _with_prior(parent, row, REGISTRY[row.method].estimate(parent, row))
         gates.append(gate)
         masks[row.population] = masks[row.parent] & mask(gate.shape, events, masks)
-        ancestors[row.population] = (row.parent, *ancestors[row.parent])
+        ancestors[row.population] = () if _cleans(row, kinds) else (row.parent, *ancestors[row.parent])
         own = {(edge.channel, edge.edge): edge for edge in gate.edges if row.method not in ("time", "margin")}
         inherited[row.population] = inherited[row.parent] | own
     del masks[ROOT]
     return GatedSample(tuple(gates), masks, skipped, without)
+
+
+def _cleans(row: GatingRow, kinds: Mapping[str, Kind]) -> bool:
+    """Whether a row leaves out artefacts, doublets, beads or dead cells.
+
+    A density that still holds them tells nothing of what is kept: a valley between debris and cells is no cut for CD69.
+    """
+    technical = any(kinds.get(marker) in (Kind.VIABILITY, Kind.BEAD) for marker in row.markers)
+    return technical or row.method in ("time", "margin", "singlets")
 
 
 def expanded(gated: GatedSample, kept: Mask) -> GatedSample:

@@ -1,0 +1,1 @@
+"""Speed and accuracy, measured: each module prints its own table, `python -m benchmarks` runs them all."""

@@ -1,0 +1,78 @@
+"""Every benchmark in turn, each in a process of its own; some minutes in all.
+
+    python -m benchmarks [NAME …]
+
+What each prints is shown as it comes and kept in results/validation/benchmarks/NAME.txt, from which
+`python -m benchmarks.validation_page` writes docs/validation.md. A table at the end says what each took.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+OUTPUT = ROOT / "results" / "validation" / "benchmarks"
+
+# name -> (arguments, what it measures); the arguments keep each under two minutes
+BENCHMARKS: dict[str, tuple[tuple[str, ...], str]] = {
+    "reading": ((), "FCS files read, beside FlowIO"),
+    "scaling": ((), "compensation and logicle, beside FlowKit"),
+    "end_to_end": ((), "one tube from FCS to gates, beside FlowKit"),
+    "chimerism": (("60",), "coverage and detection of donor fractions"),
+    "trajectories": (("200",), "coverage of curves and kinetics"),
+}
+
+
+@dataclass(frozen=True)
+class Took:
+    """A benchmark that was run."""
+
+    name: str
+    seconds: float
+    code: int
+
+
+def command(name: str) -> list[str]:
+    """How a benchmark is run by hand."""
+    return ["-m", f"benchmarks.{name}", *BENCHMARKS[name][0]]
+
+
+def run(name: str) -> Took:
+    """Run one, show what it prints, keep it."""
+    print(f"== {name}: {BENCHMARKS[name][1]}\n", flush=True)
+    began = time.monotonic()
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    lines = []
+    with subprocess.Popen(
+        [sys.executable, *command(name)], cwd=ROOT, env=os.environ | threads, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            lines.append(line)
+    print()
+    if process.returncode == 0:
+        OUTPUT.mkdir(parents=True, exist_ok=True)
+        (OUTPUT / f"{name}.txt").write_text("".join(lines), encoding="utf-8")
+    return Took(name, time.monotonic() - began, process.returncode)
+
+
+def main(names: list[str]) -> int:
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        print(f"There is no benchmark {', '.join(unknown)}. There are: {', '.join(BENCHMARKS)}", file=sys.stderr)
+        return 2
+    took = [run(name) for name in names or BENCHMARKS]
+    print(f"{'benchmark':<14}{'seconds':>9}  {'':<8}measures")
+    for one in took:
+        print(f"{one.name:<14}{one.seconds:>9.0f}  {'failed' if one.code else 'done':<8}{BENCHMARKS[one.name][1]}")
+    return 1 if any(one.code for one in took) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,267 @@
+"""Write docs/validation.md from what the demo and the benchmarks measured: no number is copied by hand.
+
+    python -m benchmarks.validation_page
+
+Needs results/validation/demo.tsv and data/truth (`make demo`), and results/validation/benchmarks (`make bench`).
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from benchmarks.__main__ import BENCHMARKS, OUTPUT, ROOT, command
+from nktrace.files import truth
+from nktrace.files.tables import NA, read_rows
+from nktrace.science.validation import Estimate
+
+PAGE = ROOT / "docs" / "validation.md"
+DEMO = ROOT / "results" / "validation" / "demo.tsv"
+TRUTH = ROOT / "data" / "truth"
+RESULTS = ROOT / "results"
+Row = dict[str, str]
+
+INTRODUCTION = """# Validation
+
+What was measured, on what, and with which command. This page is written by `python -m benchmarks.validation_page`; no
+number in it is copied by hand. Two kinds of evidence stand here: the demo cohort against its simulated truth, and
+benchmarks of single stations. Both show that the analysis does what it should on data whose truth is known. Neither
+shows that a laboratory's own staining behaves like these data: for that, mix your own donor reference into your own
+blank.
+
+A number is one run on one machine. Times depend on the machine, ratios hold.
+"""
+
+DEMO_TEXT = """## The demo cohort against its truth
+
+    make demo        # writes results/validation/demo.tsv
+
+Six patients, {samples} tubes ({missing} without a result), simulated with skewed and heavy-tailed markers, spillover
+with photon noise, debris, dead cells, doublets, clogs, drift, margin events and staining shifts between batches,
+persons and samples. `status` is `ok` or `missed` against the target. A coverage misses only where even the upper
+bound of what was found (Wilson) lies below the level.
+
+### Is an NK cell found?
+
+F1 of the NK gate against the simulated identity of every event; events within a clog or at a margin are not judged.
+"""
+
+FRACTION_TEXT = """
+### Is the donor fraction right?
+
+Relative error where the truth is above 1 %. Where a population has fewer than 10,000 NK events the error is given in
+counting errors √(f(1 − f)/n) instead: about 0.67 would be counting alone.
+"""
+
+DETECTION_TEXT = """
+### Are donor cells called where there are none, and found where there are some?
+
+By band of the true donor fraction, one call per sample and population. What can be detected depends on the number of
+events: each negative has its own limit of detection, and small subsets have a high one. Blanks are judged too,
+against themselves, and can hardly be called: without them, {false_calls} of {judged} calls were false.
+"""
+
+COUNT_TEXT = """
+### Are the counts right?
+
+Relative error of cells/µL, by platform, against the cells per microlitre that were simulated.
+"""
+
+COVERAGE_TEXT = """
+### Do the 95 % intervals hold the truth?
+
+By band of the truth. `population_share`, `subset_share`: fractions of the parent. `fitted_…`: the curve at the
+visits.
+"""
+
+WHY_TEXT = """
+### Where they do not, and why
+
+The truth here is a **label**: what each event was simulated to be. An interval of a share or a count carries counting
+error (and pipetting, analyser, blank, donor reference). It does not carry where the gate lies. A cell whose signal
+lies on the other side of a well-placed cut counts for the label and not for the gate, so a share has a small bias
+that no number of events removes, and with many events the counting interval is narrower than this bias. The interval
+answers "what would this gate find in the whole tube", not "what is the label". The two tables below show the bias of
+each population beside its coverage: where the first is small the second is near its level.
+
+Three biases have names:
+
+- **Doublets and dead cells.** Counts are of live single cells; beads are counted all. Cells that pass in doublets are
+  missing from every bead count, by about twice the share of doublets. The dual platform takes a ratio, where this
+  cancels.
+- **Bright against dim.** Activation raises CD56, and the distributions overlap: the cut can't give every cell its
+  label.
+- **Staining between batches.** Sensitivity and false positives come from the blank's and the donor reference's batch;
+  a later batch stains otherwise. Donor fractions above some per cent feel the sensitivity, and donor cells per µL
+  carry the bias of the count besides. Fitted donor cells have few points, all from the same few tubes.
+
+Intervals that are near or above 95 % where there is nothing to find are wide on purpose: they hold 0 and what could
+hide behind no event at all.
+"""
+
+BENCH_TEXT = """## Benchmarks of single stations
+
+    make bench       # runs all of these, some minutes; keeps what they print in results/validation/benchmarks/
+"""
+
+ABOUT = {
+    "reading": """
+Reading FCS files, beside FlowIO and beside numpy alone. The values are equal to FlowIO's, or the benchmark fails.
+""",
+    "scaling": """
+Compensation and logicle of 12 channels, beside the functions that FlowKit uses, on the same events.
+""",
+    "end_to_end": """
+One tube from the FCS file to its populations. FlowKit reads the exported Gating-ML, so the gates are the same; it finds
+the same number of events in every population, or the benchmark fails. `gates found` also estimates every cut with its
+bootstrap interval, which FlowKit does not do.
+""",
+    "chimerism": """
+Coverage of donor fractions with known sensitivity and background, over fractions and numbers of events, beside the
+plain Wald interval. Coverage above 95 % at small fractions is the price of discreteness and of the bound for zero
+events. `detected at the limit of detection` should be 0.95 or more.
+""",
+    "trajectories": """
+Coverage of curves and kinetics for simulated patients with few visits, some values under the limit of detection, beside
+the shortcut that puts half the limit in their place. In the second block blood varies by 20 % from draw to draw, while
+the truth asked for is the smooth curve.
+""",
+}
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """A Markdown table; columns whose header begins with `#` are aligned to the right."""
+    yield "| " + " | ".join(name.removeprefix("#") for name in header) + " |"
+    yield "|" + "|".join("--:" if name.startswith("#") else "---" for name in header) + "|"
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"
+
+
+def number(text: str) -> str:
+    """Three significant digits."""
+    return "–" if text == NA else f"{float(text):.3g}"
+
+
+def findings(rows: Sequence[Row], *, measure: Callable[[str], bool]) -> Iterator[str]:
+    """Rows of demo.tsv as a table."""
+    chosen = [row for row in rows if measure(row["measure"]) and row["n"] != "0"]
+    header = ("measure", "band", "#n", "#value", "#target", "status")
+    yield from table(
+        header,
+        (
+            (f"`{r['measure']}`", r["band"], r["n"], number(r["value"]), number(r["target"]), r["status"])
+            for r in chosen
+        ),
+    )
+
+
+def worst_f1(rows: Sequence[Row]) -> str:
+    each = sorted((float(row["value"]), row) for row in rows if row["measure"] == "nk_f1" and row["value"] != NA)
+    missed = [row for _, row in each if row["status"] == "missed"]
+    low, row = each[0]
+    lowest = f"The lowest of all tubes is {low:.3f} ({row['band']}, {row['n']} NK cells)"
+    return f"\n{lowest}; {len(missed)} of {len(each)} are below the target.\n"
+
+
+def by_population(estimates: Iterable[tuple[tuple[str, ...], Estimate]]) -> Iterator[tuple[str, ...]]:
+    """Signed median relative error and coverage of each group of at least ten estimates."""
+    groups: dict[tuple[str, ...], list[Estimate]] = defaultdict(list)
+    for key, estimate in estimates:
+        if estimate.truth > 0 and not math.isnan(estimate.value):
+            groups[key].append(estimate)
+    for key, members in sorted(groups.items()):
+        if len(members) >= 10:
+            bias = statistics.median(e.value / e.truth - 1 for e in members)
+            held = sum(e.low <= e.truth <= e.high for e in members) / len(members)
+            yield *key, str(len(members)), f"{100 * bias:+.1f} %", f"{100 * held:.0f} %"
+
+
+def biases(expected: truth.Expected) -> Iterator[str]:
+    """Bias and coverage by population, of shares and of counts."""
+    populations = truth.read_cohort(RESULTS, "populations")
+    counts = [row for row in truth.read_cohort(RESULTS, "counts") if row["platform"] not in (None, "none")]
+
+    def panel(row: dict[str, Any]) -> str:
+        return expected[row["sample"], "nk"].panel
+
+    shares = (
+        ((panel(row), row["population"], row["parent"]), found)
+        for row in populations
+        for found in truth.population_shares([row], expected)
+    )
+    yield "Shares of the parent:\n"
+    yield from table(
+        ("panel", "population", "of", "#n", "#median error", "#interval holds the label"), by_population(shares)
+    )
+    counted = (
+        ((str(row["platform"]), row["population"]), found)
+        for row in counts
+        for _, found in truth.counts([row], expected)
+    )
+    yield "\nCells per microlitre:\n"
+    yield from table(
+        ("platform", "population", "#n", "#median error", "#interval holds the truth"), by_population(counted)
+    )
+
+
+def false_calls(expected: truth.Expected) -> tuple[int, int]:
+    """False calls and calls where there are no donor cells, blanks judged against themselves left out."""
+    rows = [row for row in truth.read_cohort(RESULTS, "chimerism") if "this sample is the blank" not in row["reason"]]
+    none = [found for found in truth.donor_fractions(rows, expected) if found.truth == 0]
+    return sum(bool(found.detected) for found in none), len(none)
+
+
+def benchmarks() -> Iterator[str]:
+    """What each benchmark printed."""
+    for name, about in ABOUT.items():
+        kept = OUTPUT / f"{name}.txt"
+        yield f"### {BENCHMARKS[name][1].capitalize().replace('fcs', 'FCS')}\n"
+        yield about.lstrip("\n")
+        yield f"    python {' '.join(command(name))}\n"
+        if kept.is_file():
+            yield "```text\n" + kept.read_text(encoding="utf-8").strip("\n") + "\n```\n"
+        else:
+            yield "Not run yet.\n"
+
+
+def page() -> Iterator[str]:
+    """The page, piece by piece."""
+    rows = read_rows(DEMO)
+    expected = truth.read_expectations(TRUTH)
+    calls, judged = false_calls(expected)
+    missing = next(row for row in rows if row["measure"] == "samples_without_result")
+    yield INTRODUCTION
+    yield DEMO_TEXT.format(samples=missing["n"], missing=number(missing["value"]))
+    yield from findings(rows, measure=lambda name: name == "nk_f1_median")
+    yield worst_f1(rows)
+    yield FRACTION_TEXT
+    yield from findings(rows, measure=lambda name: name.startswith("donor_fraction"))
+    yield DETECTION_TEXT.format(false_calls=calls, judged=judged)
+    yield from findings(rows, measure=lambda name: name in ("false_detection", "detection"))
+    yield COUNT_TEXT
+    yield from findings(rows, measure=lambda name: name == "count_relative_error")
+    yield COVERAGE_TEXT
+    yield from findings(rows, measure=lambda name: name.startswith("coverage"))
+    yield WHY_TEXT
+    yield from biases(expected)
+    yield ""
+    yield BENCH_TEXT
+    yield from benchmarks()
+
+
+def main() -> int:
+    for needed, make in ((DEMO, "make demo"), (TRUTH, "make demo")):
+        if not needed.exists():
+            print(f"ERROR: there is no {needed.relative_to(ROOT)}: run `{make}` first", file=sys.stderr)
+            return 2
+    PAGE.write_text("\n".join(page()).strip("\n") + "\n", encoding="utf-8")
+    print(f"Wrote {PAGE.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
