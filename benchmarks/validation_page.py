@@ -210,7 +210,11 @@ def biases(expected: truth.Expected) -> Iterator[str]:
 
 def false_calls(expected: truth.Expected) -> tuple[int, int]:
     """False calls and calls where there are no donor cells, blanks judged against themselves left out."""
-    rows = [row for row in truth.read_cohort(RESULTS, "chimerism") if "this sample is the blank" not in row["reason"]]
+    rows = [
+        row
+        for row in truth.read_cohort(RESULTS, "chimerism")
+        if "this sample is the blank" not in (row["reason"] or "")
+    ]
     none = [found for found in truth.donor_fractions(rows, expected) if found.truth == 0]
     return sum(bool(found.detected) for found in none), len(none)
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nktrace.files.choices import from_json
 from nktrace.files.configuration import examine_settings, read_settings
-from nktrace.files.settings import Settings, from_json, part
+from nktrace.files.settings import Settings, part
 from nktrace.model.errors import StudyFaults
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from nktrace.files.choices import from_json
 from nktrace.files.clusters import read_reference
 from nktrace.files.hla_cuts import read_hla_cuts
 from nktrace.files.lineages import read_lineages
 from nktrace.files.nk import NkTable, write_nk
 from nktrace.files.panels import read_panel
 from nktrace.files.rows import load_sample
-from nktrace.files.settings import from_json
 from nktrace.files.subset_rules import read_subset_rules
 from nktrace.files.tables import write_table
 from nktrace.model.chimerism import HlaCut

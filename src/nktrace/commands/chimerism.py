@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nktrace.files.choices import from_json, values_of
 from nktrace.files.hla_cuts import read_hla_cuts
 from nktrace.files.lineages import read_lineages
 from nktrace.files.nk import read_nk
 from nktrace.files.rows import load_patient
-from nktrace.files.settings import from_json
 from nktrace.files.tables import read_table, write_table
 from nktrace.model.chimerism import ChimerismRow
 from nktrace.model.counting import Platform
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         for row in read_table(args.counts, "counts")
         if row["platform"] != Platform.NONE
     }
-    chosen = args.settings.chimerism.model_dump(exclude={"cut_bootstrap"})
+    chosen = values_of(args.settings.chimerism, without="cut_bootstrap")
     together, alone = patient_chimerism(
         args.patient.patient,
         [_tube(directory, samples[directory.name]) for directory in args.samples if directory.name in samples],

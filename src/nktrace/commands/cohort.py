@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from nktrace.files.choices import from_json
 from nktrace.files.rows import load_rows
-from nktrace.files.settings import from_json
 from nktrace.files.stacking import stack_tables
 from nktrace.files.tables import read_table, write_table
 

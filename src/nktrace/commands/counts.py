@@ -7,9 +7,9 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nktrace.files.choices import from_json, values_of
 from nktrace.files.knowledge import read_grades, read_ranges
 from nktrace.files.rows import load_patient
-from nktrace.files.settings import from_json
 from nktrace.files.tables import read_table, write_table
 from nktrace.model.counting import CountRow, Gated
 from nktrace.model.study import Sample
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         [_tube(directory, samples[directory.name]) for directory in args.samples if directory.name in samples],
         ranges=read_ranges(args.ranges),
         grades=read_grades(args.grades),
-        choices=Choices(level=args.settings.level, **args.settings.counts.model_dump(exclude={"volume_unit"})),
+        choices=Choices(level=args.settings.level, **values_of(args.settings.counts, without="volume_unit")),
     )
     write_table(args.output, "counts", map(_row, rows))
     return 0

@@ -7,9 +7,9 @@ import argparse
 import numpy as np
 
 from nktrace.files.anndata import NkSample, write_nk_anndata
+from nktrace.files.choices import from_json
 from nktrace.files.nk import count_nk, read_nk
 from nktrace.files.rows import load_rows
-from nktrace.files.settings import from_json
 from nktrace.model.errors import SettingsError
 from nktrace.science.drawing import draw_rows, even_shares, generator
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
+from nktrace.files.choices import from_json
 from nktrace.files.clusters import write_reference
 from nktrace.files.lineages import read_lineages
 from nktrace.files.panels import read_panel
-from nktrace.files.settings import from_json
 from nktrace.files.subset_rules import read_subset_rules
 from nktrace.model.errors import ReferenceUnusable
 from nktrace.science.clustering import NkDraw, clustering_detectors, draw_nk, fit_reference

@@ -6,13 +6,14 @@ import argparse
 import math
 from collections import defaultdict
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nktrace.files.choices import from_json, values_of
 from nktrace.files.gate_reference import PANEL, GateReference, write_gate_reference
 from nktrace.files.gating_table import read_gating_table
 from nktrace.files.panels import read_panel
-from nktrace.files.settings import Settings, from_json
 from nktrace.files.survey import Survey, read_survey
 from nktrace.model.events import Events
 from nktrace.model.gates import GatedSample, Source
@@ -24,6 +25,9 @@ from nktrace.science.gating.tree import gate_sample, resolve
 from nktrace.science.priors import fit_priors
 from nktrace.science.rescaling import rescaled
 from nktrace.science.transforms import estimate_scale, to_scale
+
+if TYPE_CHECKING:
+    from nktrace.files.settings import Settings
 
 _POOLED_EVENTS = 500_000
 
@@ -82,7 +86,7 @@ def _together(surveys: list[Survey]) -> Events:
 
 def estimation(settings: Settings) -> Estimation:
     """The section `gating` of the settings as the estimators take it."""
-    return Estimation(**settings.gating.model_dump(), level=settings.level)
+    return Estimation(**values_of(settings.gating), level=settings.level)
 
 
 def _scale(surveys: list[Survey], panel: Panel) -> Scale:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 
+from nktrace.files.choices import from_json
 from nktrace.files.hla_cuts import write_hla_cuts
 from nktrace.files.knowledge import read_antibodies
 from nktrace.files.lineages import read_lineages
 from nktrace.files.panels import read_panel
 from nktrace.files.rows import load_patient
-from nktrace.files.settings import from_json
 from nktrace.model.errors import NktraceError
 from nktrace.model.hla import Antibody
 from nktrace.model.panel import Kind

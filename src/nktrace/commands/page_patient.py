@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from nktrace.files.atomic import replacing
+from nktrace.files.choices import from_json
 from nktrace.files.rows import load_patient
-from nktrace.files.settings import from_json
 from nktrace.files.tables import NA, read_rows, read_table
 from nktrace.pages.patient import patient_page
 

@@ -7,9 +7,9 @@ import argparse
 import numpy as np
 
 from nktrace.files.acquisition import read_acquisition
+from nktrace.files.choices import from_json
 from nktrace.files.panels import read_panel
 from nktrace.files.rows import load_sample
-from nktrace.files.settings import from_json
 from nktrace.files.survey import Survey, write_survey
 from nktrace.model.errors import CompensationError, PanelMismatch, UnreadableFcs
 from nktrace.model.events import Events

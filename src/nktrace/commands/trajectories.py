@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nktrace.files.choices import from_json, values_of
 from nktrace.files.rows import load_patient
-from nktrace.files.settings import from_json
 from nktrace.files.tables import read_table, write_rows, write_table
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ def run(args: argparse.Namespace) -> int:
         patient,
         seed=settings.seed,
         level=settings.level,
-        **settings.trajectories.model_dump(),
-        **settings.kinetics.model_dump(),
+        **values_of(settings.trajectories),
+        **values_of(settings.kinetics),
     )
     write_table(args.output_dir / "trajectories.tsv", "trajectories", (row for one in followed for row in _visits(one)))
     write_rows(args.output_dir / "curves.tsv", CURVES, (row for one in followed for row in _grid(one)))

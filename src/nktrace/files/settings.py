@@ -6,9 +6,11 @@ files/configuration.py reads the file; the steps get what they use as JSON.
 
 from __future__ import annotations
 
-from typing import Any
+import json
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from nktrace.files.choices import CHECKED
 
 
 class Section(BaseModel):
@@ -167,12 +169,5 @@ class Settings(Section):
 
 def part(settings: Settings, *sections: str) -> str:
     """The JSON of some settings, as the rules hand it to a step: `seed`, `level` and the named sections only."""
-    return settings.model_copy(update={}).model_dump_json(include={"seed", "level", *sections})
-
-
-def from_json(text: str) -> Settings:
-    """The settings of one step, from the JSON of `part`; what it leaves out has its default and is not used."""
-    import json
-
-    values: dict[str, Any] = json.loads(text)
-    return Settings(**({"data_dir": ""} | values))
+    chosen = settings.model_dump(mode="json", include={"seed", "level", *sections})
+    return json.dumps({CHECKED: True} | chosen)

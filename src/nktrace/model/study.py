@@ -114,9 +114,7 @@ class Study:
         """A patient's samples in which no donor cell can be: its blank, and a baseline before the first exposure."""
         exposed = self.patients[patient].first_donor_exposure_day
         return tuple(
-            s
-            for s in self.samples_of(patient)
-            if s.role is Role.BLANK or (s.role is Role.BASELINE and s.day < exposed)
+            s for s in self.samples_of(patient) if s.role is Role.BLANK or (s.role is Role.BASELINE and s.day < exposed)
         )
 
     def pooled_blanks(self, patient: str) -> tuple[Sample, ...]:

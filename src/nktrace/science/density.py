@@ -19,6 +19,7 @@ Counts = NDArray[np.float64]
 
 BINS = 1024
 _BANDWIDTHS = (1.0, 1.6, 2.5)  # tried from fine to coarse until a valley stands out of the counting noise
+_LEAST = 10  # events beside a valley: fewer are outliers, no population
 _SIGNIFICANT = 3.5  # of a dip, in standard deviations of its counting noise; about fifty dips could arise by chance
 
 
@@ -152,7 +153,7 @@ def valleys(histogram: Histogram, *, min_depth: float, min_share: float) -> list
     """Every valley that stands out of the counting noise, from left to right; empty for a density with one peak.
 
     A dip counts if it is deeper than `min_depth` of the lower peak beside it, deeper than 3.5 sd of its counting
-    noise, and if both sides hold at least `min_share` of the events. Counts are compared as square roots
+    noise, and if both sides hold at least `min_share` of the events, and ten. Counts are compared as square roots
     (variance 1/4); a Gaussian kernel of sd h averages 2·sqrt(pi)·h bins.
     """
     base = bandwidth_of(histogram.counts)
@@ -177,7 +178,7 @@ def _valleys_at(counts: Counts, bandwidth: float, *, min_depth: float, min_share
         lower = min(highest_left[left], highest_right[right])
         below = cumulative[int(centre)] / cumulative[-1]
         share = float(min(below, 1 - below))
-        if share >= min_share:
+        if share >= max(min_share, _LEAST / cumulative[-1]):
             depth = float(1 - floor / lower)
             found.append(Valley(float(centre), left, right, depth, share, bandwidth))
     return found

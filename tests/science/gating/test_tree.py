@@ -22,7 +22,7 @@ from nktrace.model.gates import (
 )
 from nktrace.science.gating.tree import expanded, gate_sample, resolve
 from nktrace.science.priors import fit_priors
-from tests.science.gating.tube import BLOOD, OPTIONS, blood, f1, panel_of
+from tests.science.gating.tube import BLOOD, OPTIONS, blood, events_of, f1, level, panel_of
 
 DEFAULT = read_gating_table(home() / "resources" / "gating" / "nk.tsv")
 TOPS = {"FSC-A": 262_144.0, "FSC-H": 262_144.0, "SSC-A": 262_144.0}
@@ -145,6 +145,24 @@ def test_a_weak_sample_borrows_and_a_different_one_stands_out() -> None:
     assert (cd3.source, cd3.status) == (Source.DATA, Status.WARN)
     assert cd3.edges[0].distance > 3
     assert f1(other.masks["cd3"], is_["t"] & ~is_["dead"] & ~is_["doublet"]) > 0.95
+
+
+def test_dead_cells_lend_no_cut_to_living_ones() -> None:
+    """Dead cells glow in every detector: the valley beside them says nothing of CD69."""
+    rng = np.random.default_rng(5)
+    dead = rng.random(4_000) < 0.3
+    events = events_of(Live=level(rng, 4_000, 0.2) + 0.5 * dead, CD69=level(rng, 4_000, 0.25) + 0.45 * dead)
+    panel = panel_of("p", Live="viability", CD69="subset")
+    rows, _ = resolve(
+        GatingTable(
+            "t", (line("live", "root", "Live", settings=ValleySettings(sign=("-",))), line("cd69", "live", "CD69"))
+        ),
+        panel,
+    )
+    sample = gate_sample(events, rows, panel=panel, priors=None, tops={}, options=OPTIONS, rng=np.random.default_rng(1))
+    assert sample.masks["live"].sum() == pytest.approx((~dead).sum(), rel=0.02)
+    assert "one peak" in sample.gates[1].reason
+    assert "root" not in sample.gates[1].reason
 
 
 def test_a_sample_without_events_is_gated_into_nothing() -> None:
