@@ -2,8 +2,8 @@
 
     python -m benchmarks [NAME …]
 
-What each prints is shown as it comes and kept in results/validation/benchmarks/NAME.txt, from which
-`python -m benchmarks.validation_page` writes docs/validation.md. A table at the end says what each took.
+What each prints is shown as it comes and kept in benchmarks/measured/NAME.txt, from which `python -m
+benchmarks.validation_page` writes docs/validation.md. A table at the end says what each took.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-OUTPUT = ROOT / "results" / "validation" / "benchmarks"
+OUTPUT = Path(__file__).parent / "measured"
 
 # name -> (arguments, what it measures); the arguments keep each under two minutes
 BENCHMARKS: dict[str, tuple[tuple[str, ...], str]] = {
@@ -58,7 +58,7 @@ def run(name: str) -> Took:
     print()
     if process.returncode == 0:
         OUTPUT.mkdir(parents=True, exist_ok=True)
-        (OUTPUT / f"{name}.txt").write_text("".join(lines), encoding="utf-8")
+        (OUTPUT / f"{name}.txt").write_text("".join(f"{line.rstrip()}\n" for line in lines), encoding="utf-8")
     return Took(name, time.monotonic() - began, process.returncode)
 
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.validation_page
 
-Needs results/validation/demo.tsv and data/truth (`make demo`), and results/validation/benchmarks (`make bench`).
+Needs results/validation/demo.tsv and data/truth (`make demo`), and benchmarks/measured (`make bench`).
 """
 
 from __future__ import annotations
@@ -83,29 +83,27 @@ WHY_TEXT = """
 
 The truth here is a **label**: what each event was simulated to be. An interval of a share or a count carries counting
 error (and pipetting, analyser, blank, donor reference). It does not carry where the gate lies. A cell whose signal
-lies on the other side of a well-placed cut counts for the label and not for the gate, so a share has a small bias
-that no number of events removes, and with many events the counting interval is narrower than this bias. The interval
-answers "what would this gate find in the whole tube", not "what is the label". The two tables below show the bias of
-each population beside its coverage: where the first is small the second is near its level.
+lies on the other side of a well-placed cut counts for its label and not for the gate, so a share has a small bias
+that no number of events removes. The more events, the narrower the counting interval and the smaller the bias that
+suffices to leave it. The interval answers "what would this gate find in the whole tube", not "what is the label". The
+tables below show the median error of each population, with its sign, beside the coverage.
 
-Three biases have names:
+- **Doublets.** Counts are of live single cells; beads are counted all. Cells that pass in doublets are missing from
+  every bead count, by about twice the share of doublets. The dual platform takes a ratio, where this cancels.
+- **Bright against dim.** Activation raises CD56, and the distributions overlap: no cut gives every cell its label.
+- **One tube, many rows.** Populations of a tube share its events and its draw, so the rows of a band are fewer
+  independent intervals than their number; a tube that is off by chance is off in all of them.
+- **Curves beyond the last measured value** are bounded from above by limits of detection only. What lies below a limit
+  the data do not say; there the curve is the decline before it carried on, and its band is narrower than this
+  ignorance. The first table tells these visits apart.
 
-- **Doublets and dead cells.** Counts are of live single cells; beads are counted all. Cells that pass in doublets are
-  missing from every bead count, by about twice the share of doublets. The dual platform takes a ratio, where this
-  cancels.
-- **Bright against dim.** Activation raises CD56, and the distributions overlap: the cut can't give every cell its
-  label.
-- **Staining between batches.** Sensitivity and false positives come from the blank's and the donor reference's batch;
-  a later batch stains otherwise. Donor fractions above some per cent feel the sensitivity, and donor cells per µL
-  carry the bias of the count besides. Fitted donor cells have few points, all from the same few tubes.
-
-Intervals that are near or above 95 % where there is nothing to find are wide on purpose: they hold 0 and what could
+Intervals that cover more than 95 % where there is nothing to find are wide on purpose: they hold 0 and what could
 hide behind no event at all.
 """
 
 BENCH_TEXT = """## Benchmarks of single stations
 
-    make bench       # runs all of these, some minutes; keeps what they print in results/validation/benchmarks/
+    make bench       # runs all of these, some minutes; keeps what they print in benchmarks/measured/
 """
 
 ABOUT = {
@@ -208,6 +206,20 @@ def biases(expected: truth.Expected) -> Iterator[str]:
     )
 
 
+def at_visits(expected: truth.Expected) -> Iterator[str]:
+    """Coverage of fitted donor cells where they were measured, and where they were under their limit of detection."""
+    rows = [row for row in truth.read_cohort(RESULTS, "trajectories") if row["measure"] == "donor_nk"]
+    yield "Fitted donor NK cells at the visits:\n"
+    lines = []
+    for name, censored in (("measured", False), ("under the limit of detection", True)):
+        _, donor, _ = truth.fitted([row for row in rows if row["censored"] is censored], expected)
+        known = [one for one in donor if not math.isnan(one.low)]
+        held = sum(one.low <= one.truth <= one.high for one in known)
+        lines.append((name, str(len(known)), f"{100 * held / len(known):.0f} %" if known else "–"))
+    yield from table(("visit", "#n", "#band holds the truth"), lines)
+    yield ""
+
+
 def false_calls(expected: truth.Expected) -> tuple[int, int]:
     """False calls and calls where there are no donor cells, blanks judged against themselves left out."""
     rows = [
@@ -223,7 +235,8 @@ def benchmarks() -> Iterator[str]:
     """What each benchmark printed."""
     for name, about in ABOUT.items():
         kept = OUTPUT / f"{name}.txt"
-        yield f"### {BENCHMARKS[name][1].capitalize().replace('fcs', 'FCS')}\n"
+        title = BENCHMARKS[name][1]
+        yield f"### {title[0].upper()}{title[1:]}\n"
         yield about.lstrip("\n")
         yield f"    python {' '.join(command(name))}\n"
         if kept.is_file():
@@ -241,7 +254,7 @@ def page() -> Iterator[str]:
     yield INTRODUCTION
     yield DEMO_TEXT.format(samples=missing["n"], missing=number(missing["value"]))
     yield from findings(rows, measure=lambda name: name == "nk_f1_median")
-    yield worst_f1(rows)
+    yield worst_f1(rows).rstrip("\n")
     yield FRACTION_TEXT
     yield from findings(rows, measure=lambda name: name.startswith("donor_fraction"))
     yield DETECTION_TEXT.format(false_calls=calls, judged=judged)
@@ -251,6 +264,7 @@ def page() -> Iterator[str]:
     yield COVERAGE_TEXT
     yield from findings(rows, measure=lambda name: name.startswith("coverage"))
     yield WHY_TEXT
+    yield from at_visits(expected)
     yield from biases(expected)
     yield ""
     yield BENCH_TEXT

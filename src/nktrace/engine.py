@@ -40,7 +40,7 @@ def snakemake(study: Path, targets: list[str], *, cores: int, profile: str, dry_
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(home() / "Snakefile")]
     command += ["--directory", str(study), "--workflow-profile", str(place), "--cores", str(cores), "--nocolor"]
     if dry_run:
-        command += ["--dry-run", "--quiet", "host"]
+        command += ["--quiet", "host", "--dry-run"]  # --quiet takes every word up to the next option
     return _follow([*command, *targets], log=study / "results" / "logs" / "snakemake.log", plain=dry_run)
 
 

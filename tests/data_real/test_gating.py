@@ -13,35 +13,23 @@ import pytest
 from nktrace.files.fcs import read_fcs
 from nktrace.files.gating_table import read_gating_table
 from nktrace.files.installation import home
+from nktrace.files.panels import read_panel
 from nktrace.model.events import Events, Mask
 from nktrace.model.gates import GatedSample
-from nktrace.model.panel import Detector, Kind, Panel, bind
+from nktrace.model.panel import Panel, bind
 from nktrace.science.compensation import compensate, find_spillover
 from nktrace.science.gating.parent import Estimation
 from nktrace.science.gating.tree import gate_sample, resolve
 from nktrace.science.priors import fit_priors
-from nktrace.science.transforms import default_spec, estimate_scale, to_scale
+from nktrace.science.transforms import estimate_scale, to_scale
 
 NK_TABLE = home() / "resources" / "gating" / "nk.tsv"
-MOUSE_TABLE = """population\tparent\tchannels\tmethod\tsettings
-time\troot\tkind:time\ttime\tNA
-margin\ttime\tFSC-A,SSC-A\tmargin\tNA
-singlets\tmargin\tFSC-A,FSC-H\tsinglets\tNA
-live\tsinglets\tkind:viability\tvalley\tsign=-;which=last;optional=yes
-leukocytes\tlive\tCD45\tvalley\tsign=+;which=first;lone=positive;optional=yes
-cd3_neg\tleukocytes\tCD3\tvalley\tsign=-
-b_cells\tcd3_neg\tCD19\tvalley\tsign=+
-cd19_neg\tcd3_neg\tCD19\tvalley\tsign=-
-nk\tcd19_neg\tNK1.1\tvalley\tsign=+
-"""
+STUDIES = Path(__file__).parent / "studies"
+MOUSE_TABLE = STUDIES / "mouse" / "config" / "gating" / "t_b_nk.tsv"
 
 
-def panel_of(name: str, *detectors: tuple[str, str, str], transform: str = "") -> Panel:
-    rows = (
-        Detector(channel=channel, marker=marker, kind=Kind(kind), transform=transform or default_spec(Kind(kind)))
-        for channel, marker, kind in detectors
-    )
-    return Panel(name, tuple(rows))
+def panel_of(study: str, name: str) -> Panel:
+    return read_panel(STUDIES / study / "config" / "panels" / f"{name}.tsv")
 
 
 def tube(path: Path, panel: Panel) -> tuple[Events, dict[str, float]]:
@@ -87,22 +75,10 @@ def f1(one: Mask, other: Mask) -> float:
     return float(2 * (one & other).sum() / (one.sum() + other.sum()))
 
 
-def test_mouse_nk_against_manual_gates(shared_data: Path, tmp_path: Path) -> None:
-    panel = panel_of(
-        "mouse",
-        ("Time", "Time", "time"),
-        ("FSC-A", "FSC-A", "scatter"),
-        ("FSC-H", "FSC-H", "scatter"),
-        ("SSC-A", "SSC-A", "scatter"),
-        ("l/d", "LD", "viability"),
-        ("CD45", "CD45", "lineage"),
-        ("CD3", "CD3", "lineage"),
-        ("CD19", "CD19", "lineage"),
-        ("NK1/1", "NK1.1", "lineage"),
-    )
-    (tmp_path / "mouse.tsv").write_text(MOUSE_TABLE, encoding="utf-8")
+def test_mouse_nk_against_manual_gates(shared_data: Path) -> None:
+    panel = panel_of("mouse", "t_b_nk")
     folder = shared_data / "mouse_spleen_nk"
-    (sample,) = gated([tube(folder / "68983.fcs", panel)], panel, tmp_path / "mouse.tsv", borrow=False)
+    (sample,) = gated([tube(folder / "68983.fcs", panel)], panel, MOUSE_TABLE, borrow=False)
     labels = np.array([line.strip().strip('"') for line in (folder / "gatingResult.csv").read_text().splitlines()])
     labels = labels[-sample.masks["nk"].size :]
     assert (labels == "NK cells").sum() == 312
@@ -111,18 +87,7 @@ def test_mouse_nk_against_manual_gates(shared_data: Path, tmp_path: Path) -> Non
 
 
 def test_human_nk_against_the_hipc_gates(shared_data: Path) -> None:
-    panel = panel_of(
-        "hipc",
-        ("FSC-A", "FSC-A", "scatter"),
-        ("SSC-A", "SSC-A", "scatter"),
-        ("Live", "Live", "viability"),
-        ("CD56", "CD56", "lineage"),
-        ("CD16", "CD16", "lineage"),
-        ("Lineage", "Lineage", "lineage"),
-        ("CD14", "CD14", "lineage"),
-        ("HLADR", "HLA-DR", "subset"),
-        transform="linear",
-    )
+    panel = panel_of("hipc", "dc_mono_nk")
     folder = shared_data / "human_pbmc_hipc"
     (sample,) = gated([tube(folder / "DC_MONO_NK_12828001_001.fcs", panel)], panel, NK_TABLE, borrow=False)
     with gzip.open(folder / "gates.csv.gz", "rt") as handle:
@@ -136,20 +101,7 @@ def test_human_nk_against_the_hipc_gates(shared_data: Path) -> None:
 
 
 def test_tubes_of_two_thousand_events_lend_each_other(shared_data: Path) -> None:
-    panel = panel_of(
-        "aurora",
-        ("Time", "Time", "time"),
-        ("FSC-A", "FSC-A", "scatter"),
-        ("FSC-H", "FSC-H", "scatter"),
-        ("SSC-A", "SSC-A", "scatter"),
-        ("Viability", "Viability", "viability"),
-        ("Lineage-", "CD14+CD19", "lineage"),
-        ("CD3", "CD3", "lineage"),
-        ("CD4", "CD4", "lineage"),
-        ("CD8", "CD8", "lineage"),
-        ("CD56", "CD56", "lineage"),
-        ("CD16", "CD16", "lineage"),
-    )
+    panel = panel_of("aurora", "ilt")
     paths = sorted((shared_data / "human_pbmc_aurora").glob("*.fcs"))
     samples = gated([tube(path, panel) for path in paths], panel, NK_TABLE, borrow=True)
     assert len(samples) == 4
@@ -160,7 +112,7 @@ def test_tubes_of_two_thousand_events_lend_each_other(shared_data: Path) -> None
 
 @pytest.mark.slow
 def test_a_million_events_take_about_a_second(shared_data: Path) -> None:
-    panel = panel_of("hipc", ("CD56", "CD56", "lineage"), ("CD14", "CD14", "lineage"), ("Lineage", "Lin", "lineage"))
+    panel = panel_of("hipc", "dc_mono_nk")
     events, tops = tube(shared_data / "human_pbmc_hipc" / "DC_MONO_NK_12828001_001.fcs", panel)
     many = events.select(np.random.default_rng(1).integers(0, len(events), 1_000_000))
     rows, _ = resolve(read_gating_table(NK_TABLE), panel)

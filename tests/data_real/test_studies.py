@@ -195,6 +195,24 @@ def test_four_donors_of_two_thousand_events(real_study: Studies) -> None:
     assert all("taken from" in str(row["reason"]) for row in borrowed if row["reason"])
 
 
+def test_like_tubes_have_like_cuts(real_study: Studies) -> None:
+    """One experiment, one day, one instrument: what a tube lacks in events the others lend it."""
+    cuts: dict[tuple[str, str], list[float]] = {}
+    for row in real_study("aurora").table("gates"):
+        cuts.setdefault((row["population"], row["channel"]), []).append(row["value"])
+    for population, channel in (("cd3", "CD3"), ("nk", "CD56"), ("cd4_t", "CD4"), ("cd8_t", "CD8")):
+        values = cuts[population, channel]
+        assert len(values) == 4
+        assert max(values) - min(values) < 0.1, (population, values)
+
+
+def test_unstimulated_nk_cells_are_not_all_activated(real_study: Studies) -> None:
+    """No tube takes debris beside its cells for the border of CD69."""
+    rows = [row for row in real_study("aurora").table("subsets") if row["subset"] == "state:activated"]
+    assert len(rows) == 4
+    assert all(row["fraction_of_nk"] < 0.5 for row in rows)
+
+
 def test_cells_from_a_freezer_have_no_count_per_microlitre_of_blood(real_study: Studies) -> None:
     rows = real_study("aurora").table("counts")
     assert {row["patient"] for row in rows} == set(real_study("aurora").sheets.patients)

@@ -81,6 +81,9 @@ def test_a_handful_of_outliers_is_no_population() -> None:
     assert counts is not None
     assert valleys(counts, min_depth=0.1, min_share=0.002) == []
     assert valleys(counts, min_depth=0.1, min_share=0.001) != []
+    few = histogram(np.concatenate([values[:3_000], np.full(8, 12.0)]))
+    assert few is not None
+    assert valleys(few, min_depth=0.1, min_share=0.002) == []
 
 
 def test_a_histogram_counts_every_event_within_reach() -> None:

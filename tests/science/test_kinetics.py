@@ -32,7 +32,7 @@ def read(*visits: Visit, measure: str = "donor_nk", baseline: float | None = Non
     noise = np.exp(0.001 * np.random.default_rng(0).standard_normal((400, values.size)))
     days = np.array([v.day for v in after])
     bounded = np.array([v.measured for v in after])
-    curve = Curve(days=days, draws=values * noise, bounded_below=bounded, identified=True)
+    curve = Curve(days=days, draws=values * noise, bounded_below=bounded, ceiling=np.zeros(days.size), identified=True)
     draws = None if baseline is None else np.full(400, baseline)
     found = kinetics(series, curve, baseline=draws, level=0.95, days=(7, 14, 28), window=2)
     assert len({quantity.name for quantity in found}) == len(found)

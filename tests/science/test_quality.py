@@ -9,7 +9,7 @@ from nktrace.files.settings import Quality
 from nktrace.model.events import Events
 from nktrace.model.gates import ROOT, Edge, Gate, GatedSample, Rectangle, Skipped, Source, Status
 from nktrace.model.quality import Check, Verdict
-from nktrace.science.quality import checks
+from nktrace.science.quality import checks, off_scale_share
 from tests.science.gating.tube import events_of, panel_of
 
 PANEL = panel_of("p", Time="time", FSC_A="scatter", CD3="lineage", Live="viability")
@@ -44,7 +44,8 @@ def tube(size: int = 5_000, *, drift: float = 0.0, bright: float = 0.0) -> Event
 
 
 def by_name(sample: GatedSample, events: Events) -> dict[str, Check]:
-    found = checks(sample, events, panel=PANEL, tops={"CD3": 1_000.0}, limits=Quality())
+    off_scale = {"CD3": off_scale_share(events.column("CD3"), 1_000.0)}
+    found = checks(sample, events, panel=PANEL, off_scale=off_scale, limits=Quality())
     assert len({check.check for check in found}) == len(found)
     return {check.check: check for check in found}
 
@@ -104,3 +105,9 @@ def test_an_empty_tube_has_a_row_for_everything() -> None:
     found = by_name(gated(0, **GOOD), tube(0))
     assert found["events"].status is Verdict.WARN
     assert found["time_removed"].status is Verdict.SKIPPED
+
+
+def test_a_channel_of_equal_values_does_not_drift() -> None:
+    events = tube()
+    events.column("CD3")[:] = 7.0
+    assert by_name(gated(5_000, **GOOD), events)["signal_drift"].value < 0.2

@@ -11,12 +11,13 @@ from nktrace.science.summaries import summarise_cohort
 PATIENTS = [{"patient": f"P{i}", "arm": "low" if i < 4 else "high"} for i in range(6)]
 
 
-def seen(patient: int, day: float, value: float, censored: bool = False) -> dict[str, Any]:
+def seen(patient: int, day: float, value: float, censored: bool = False, platform: str = "dual") -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(COLUMNS["trajectories"], math.nan)
     return row | {
         "patient": f"P{patient}",
         "measure": "donor_nk",
         "unit": "cells/µL",
+        "platform": platform,
         "day": day,
         "observed": value,
         "censored": censored,
@@ -101,3 +102,10 @@ def test_time_to_threshold_leaves_out_who_was_not_at_risk() -> None:
     assert "left out: P4 (not at risk)" in total["note"]
     assert "no band" in total["note"]
     assert found["reached:100", "all", 14]["median"] == 0.75
+
+
+def test_platforms_of_a_patient_are_not_averaged() -> None:
+    rows = [seen(0, 7, 10.0), seen(0, 14, 10.0), seen(0, 7, 90.0, platform="beads"), seen(1, 7, 30.0, platform="beads")]
+    found = summarise_cohort(PATIENTS[:2], rows, [], level=0.95, seed=1)
+    (day_7,) = [row for row in found if row["quantity"] == "value" and row["day"] == 7 and row["group"] == "all"]
+    assert (day_7["n"], day_7["median"]) == (2, 20.0)

@@ -83,6 +83,16 @@ def test_under_the_limit_the_interval_reaches_down_to_zero() -> None:
     assert 0 < high[-1] < 0.4
 
 
+def test_what_a_sample_cannot_see_is_not_ruled_out() -> None:
+    """Steep decay, then a poor sample: the extrapolation alone would promise less than the sample can tell."""
+    visits = [value(1, 40), value(2, 20), value(4, 5), value(7, 0.7), under(14, 0.5), under(28, 0.4)]
+    curve = fit(visits)
+    _, low, high = summarise(curve, level=LEVEL)
+    assert low[-2:].tolist() == [0.0, 0.0]
+    assert high[-2] >= 0.5
+    assert high[-1] >= 0.4
+
+
 def test_a_limit_below_the_trend_pulls_the_curve_down() -> None:
     measured = [value(1, 9), value(3, 8), value(7, 7), value(14, 6)]
     kept, pulled = fit([*measured, value(28, 5, error=3)]), fit([*measured, under(28, 0.5)])

@@ -94,6 +94,7 @@ def _scale(surveys: list[Survey], panel: Panel) -> Scale:
     pooled = {}
     for detector in panel.used:
         values = [survey.events.column(detector.marker) for survey in surveys] or [np.empty(0, np.float32)]
-        top = max((survey.tops[detector.marker] for survey in surveys), default=math.nan)
+        known = [top for survey in surveys if not math.isnan(top := survey.tops[detector.marker])]
+        top = max(known, default=math.nan)
         pooled[detector.marker] = (detector.transform, np.concatenate(values), top)
     return estimate_scale(pooled)

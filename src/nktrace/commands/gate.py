@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     quality = [
         Check(check="readable", value=float(len(events)), status=Verdict.PASS),
         *_tube_checks(tube, args.settings.counts.volume_unit),
-        *checks(gated, tube.events, panel=panel, tops=tube.tops, limits=args.settings.qc),
+        *checks(gated, tube.events, panel=panel, off_scale=tube.off_scale, limits=args.settings.qc),
     ]
     output: Path = args.output_dir
     write_table(output / "populations.tsv", "populations", _populations(sample, gated, args.settings.level))

@@ -16,6 +16,7 @@ from nktrace.model.events import Events, FloatArray, Mask
 from nktrace.model.panel import Panel, bind
 from nktrace.model.study import Sample
 from nktrace.science.compensation import compensate, find_spillover, match_detectors
+from nktrace.science.quality import off_scale_share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,7 @@ class Acquisition:
         finite: events without nan or inf in any marker, shape (events,).
         detectors: $PnN per marker.
         tops: top of scale per marker.
+        off_scale: share of events at that top, before compensation.
         spillover: the matrix that was taken out; None where there was none.
         uncompensated: why there was none although one was asked for; empty otherwise.
         columns: of the file, per marker.
@@ -39,6 +41,7 @@ class Acquisition:
     finite: Mask
     detectors: Mapping[str, str]
     tops: Mapping[str, float]
+    off_scale: Mapping[str, float]
     spillover: Spillover | None
     uncompensated: str = ""
     columns: Mapping[str, int]
@@ -72,7 +75,9 @@ def read_acquisition(
     columns = bind(panel, names=fcs.names, labels=fcs.labels)
     spillover, why = _spillover(fcs, sample, matrix)
     spillover = match_detectors(spillover, fcs.names) if spillover else None
-    compensated = compensate(fcs.scale_values(), spillover, max_condition=max_condition)
+    measured = fcs.scale_values()
+    off_scale = {m: off_scale_share(measured.values[:, column], fcs.tops[column]) for m, column in columns.items()}
+    compensated = compensate(measured, spillover, max_condition=max_condition)
     values = compensated.values[:, list(columns.values())]
     return Acquisition(
         fcs=fcs,
@@ -80,6 +85,7 @@ def read_acquisition(
         finite=_finite(values),
         detectors={marker: fcs.names[column] for marker, column in columns.items()},
         tops={marker: float(fcs.tops[column]) for marker, column in columns.items()},
+        off_scale=off_scale,
         spillover=spillover,
         uncompensated=why,
         columns=columns,

@@ -104,6 +104,7 @@ def donor_fractions(rows: list[dict[str, Any]], expected: Expected) -> list[Esti
             continue
         events = row["events"] or 0
         f = own.donor_fraction
+        itself = "this sample is the blank" in (row["reason"] or "")  # never detected against itself
         found.append(
             _estimate(
                 row,
@@ -111,7 +112,7 @@ def donor_fractions(rows: list[dict[str, Any]], expected: Expected) -> list[Esti
                 f,
                 events=events,
                 standard_error=math.sqrt(f * (1 - f) / events) if events else math.nan,
-                detected=row["status"] in ("detected", "quantified"),
+                detected=None if itself else row["status"] in ("detected", "quantified"),
             )
         )
     return found

@@ -73,6 +73,8 @@ class Curve:
         draws: (draw, day), in the unit of the series.
         bounded_below: (day,) whether measured values bound the curve from below there, or only limits of detection
             from above.
+        ceiling: (day,) where only limits of detection bound the curve, that limit, in the unit of the series; 0
+            elsewhere. What a sample cannot see, the curve does not rule out.
         identified: whether the points identify a smooth curve; else each visit is drawn by itself, and `days` are the
             visits only.
         reason: why they do not.
@@ -81,6 +83,7 @@ class Curve:
     days: NDArray[np.float64]
     draws: NDArray[np.float64]
     bounded_below: NDArray[np.bool_]
+    ceiling: NDArray[np.float64]
     identified: bool
     reason: str = ""
 

@@ -113,6 +113,8 @@ class Population:
         if result.fraction.known:
             count = self.cells_per_ul.get((self.tube.sample.sample, self.name), UNKNOWN)
             cells = donor_cells(counts, controls, count, level=self.choices.level)
+            if result.status is ChimerismStatus.NOT_DETECTED and cells.known:  # as the fraction: there may be none
+                cells = Interval(cells.value, 0.0, cells.high)
             change_ = self._change(markers, lineage, counts, controls, blanks)
         flags = [*result.reasons, *notes, *more, *shares, *self._flags(counts, controls, cells)]
         return self._row(
@@ -161,7 +163,8 @@ class Population:
         elif donor_from != self.name:
             notes.append(f"sensitivity_from_{donor_from}")
         found = between_blank_cv(each)
-        return Controls(blank=blank, donor=donor, blank_cv=self.choices.blank_cv if math.isnan(found) else found), notes
+        blank_cv = self.choices.blank_cv if math.isnan(found) else max(found, self.choices.blank_cv)
+        return Controls(blank=blank, donor=donor, blank_cv=blank_cv), notes
 
     def _pooled(
         self, markers: Markers, lineage: str, tubes: Sequence[Tube], populations: Sequence[str]

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from nktrace.model.events import Events, Mask
+from nktrace.model.events import Events, FloatArray, Mask
 from nktrace.model.gates import ROOT, Gate, GatedSample, Source, Status
 from nktrace.model.panel import Kind, Panel
 from nktrace.model.quality import Check, Verdict
@@ -40,7 +41,7 @@ class Limits(Protocol):
 
 
 def checks(
-    gated: GatedSample, events: Events, *, panel: Panel, tops: Mapping[str, float], limits: Limits
+    gated: GatedSample, events: Events, *, panel: Panel, off_scale: Mapping[str, float], limits: Limits
 ) -> list[Check]:
     """The checks of a gated sample, in a fixed order.
 
@@ -48,7 +49,7 @@ def checks(
         gated: masks over all events of the file.
         events: all events, compensated and not transformed.
         panel: for the kinds of detectors.
-        tops: top of scale of each marker, where known.
+        off_scale: share of events at the top of each detector, as `off_scale_share` gives it.
         limits: of the checks.
     """
     gates = {gate.population: gate for gate in gated.gates}
@@ -58,7 +59,7 @@ def checks(
         _removed("time_removed", gated, method.get("time"), limits.max_time_removed, fail=2 * limits.max_time_removed),
         _drift(gated, events, panel=panel, limit=limits.max_drift),
         _removed("margin", gated, method.get("margin"), limits.max_margin),
-        _off_scale(events, panel=panel, tops=tops, limit=limits.max_margin),
+        _off_scale(off_scale, panel=panel, limit=limits.max_margin),
         _removed("doublets", gated, method.get("singlets"), limits.max_doublets),
         _removed("dead", gated, gates.get("live"), limits.max_dead),
     ]
@@ -100,23 +101,24 @@ def _removed(name: str, gated: GatedSample, gate: Gate | None, limit: float, *, 
     return Check(check=name, value=share, limit=limit, status=status, reason=reason)
 
 
-def _off_scale(events: Events, *, panel: Panel, tops: Mapping[str, float], limit: float) -> Check:
+def off_scale_share(values: FloatArray, top: float) -> float:
+    """Share of events at the top of a detector's scale, before compensation; nan where there is no top or no event."""
+    return float(np.mean(values >= _TOP * top)) if top > 0 and values.size else math.nan
+
+
+def _off_scale(shares: Mapping[str, float], *, panel: Panel, limit: float) -> Check:
     """The largest share of events at the top of a fluorescence detector."""
-    largest, channel = 0.0, ""
-    judged = [d.marker for d in panel.used if d.kind not in (Kind.TIME, Kind.SCATTER, Kind.BEAD) and tops.get(d.marker)]
-    if not judged or not len(events):
-        return Check(
-            check="off_scale", limit=limit, status=Verdict.SKIPPED, reason="no detector's top of scale is known"
-        )
-    for marker in judged:
-        share = float(np.mean(events.column(marker) >= _TOP * tops[marker]))
-        if share > largest:
-            largest, channel = share, marker
-    over = largest > limit
-    reason = f"{largest:.1%} of all events are at the top of {channel}" if over else ""
-    return Check(
-        check="off_scale", value=largest, limit=limit, status=Verdict.WARN if over else Verdict.PASS, reason=reason
-    )
+    left_out = (Kind.TIME, Kind.SCATTER, Kind.BEAD)
+    judged = {d.marker: shares[d.marker] for d in panel.used if d.kind not in left_out and d.marker in shares}
+    known = {marker: share for marker, share in judged.items() if not math.isnan(share)}
+    if not known:
+        reason = "no detector's top of scale is known"
+        return Check(check="off_scale", limit=limit, status=Verdict.SKIPPED, reason=reason)
+    channel = max(known, key=lambda marker: known[marker])
+    over = known[channel] > limit
+    reason = f"{known[channel]:.1%} of all events are at the top of {channel}" if over else ""
+    status = Verdict.WARN if over else Verdict.PASS
+    return Check(check="off_scale", value=known[channel], limit=limit, status=status, reason=reason)
 
 
 def _drift(gated: GatedSample, events: Events, *, panel: Panel, limit: float) -> Check:
@@ -141,8 +143,7 @@ def _drift(gated: GatedSample, events: Events, *, panel: Panel, limit: float) ->
         if detector.kind in (Kind.TIME, Kind.BEAD):
             continue
         values = events.column(detector.marker)[rows]
-        rank = np.empty(values.shape[0])
-        rank[np.argsort(values, kind="stable")] = np.arange(values.shape[0]) / values.shape[0]
+        rank = _mid_ranks(values)
         # A normal marker that moves by d sd moves its mean rank by d / (2 sqrt(pi)) to first order.
         shift = abs(float(rank[-fifth:].mean() - rank[:fifth].mean())) * 2 * math.sqrt(math.pi)
         if shift > largest:
@@ -151,6 +152,14 @@ def _drift(gated: GatedSample, events: Events, *, panel: Panel, limit: float) ->
     reason = f"{channel} moves by {largest:.2f} sd from the first fifth of the run to the last" if over else ""
     status = Verdict.WARN if over else Verdict.PASS
     return Check(check="signal_drift", value=largest, limit=limit, status=status, reason=reason)
+
+
+def _mid_ranks(values: FloatArray) -> NDArray[np.float64]:
+    """Ranks from 0 to 1; equal values share the middle of theirs, so that ties are not ranked by time."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    ranks: NDArray[np.float64] = ((last - counts / 2) / values.shape[0])[inverse]
+    return ranks
 
 
 def _gates_check(gated: GatedSample) -> Check:

@@ -35,8 +35,9 @@ def summarise_cohort(
         patients: rows with `patient` and `arm`.
         trajectories, kinetics: rows of these tables, of all patients.
     """
+    counted_once = _one_platform(trajectories)
     for group, members in groups(patients).items():
-        seen = [row for row in trajectories if row["patient"] in members and not math.isnan(row["observed"])]
+        seen = [row for row in counted_once if row["patient"] in members and not math.isnan(row["observed"])]
         for (measure, unit, day), values in _by_day(seen).items():
             summary = summarise_values(list(values.values()), level=level)
             yield _row(measure, "value", group, day, summary, unit, summary.note)
@@ -59,6 +60,14 @@ def groups(patients: Sequence[Row]) -> dict[str, set[str]]:
         arms[row["arm"] or "no arm"].add(row["patient"])
     everyone = {ALL: {row["patient"] for row in patients}}
     return everyone | {f"arm:{arm}": arms[arm] for arm in sorted(arms)} if len(arms) > 1 else everyone
+
+
+def _one_platform(trajectories: Sequence[Row]) -> list[Row]:
+    """Of each patient and measure the platform with the most visits, which stands first: platforms are never mixed."""
+    first: dict[tuple[str, str], str] = {}
+    for row in trajectories:
+        first.setdefault((row["patient"], row["measure"]), row["platform"])
+    return [row for row in trajectories if row["platform"] == first[row["patient"], row["measure"]]]
 
 
 def _by_day(rows: Iterable[Row]) -> dict[tuple[str, str, float], dict[str, tuple[float, float]]]:

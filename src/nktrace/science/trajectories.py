@@ -69,22 +69,35 @@ def fit_curve(
         reason = f"no curve: {measured} day(s) with a measured value, {min_points} are needed"
         alone = _each_visit(points, used, unit=unit, size=draws, rng=rng)
         bounded = np.isin(used, points.day[~points.censored])
-        return Curve(days=used, draws=alone, identified=False, bounded_below=bounded, reason=reason)
+        ceiling = _ceiling(visits, used, bounded)
+        return Curve(days=used, draws=alone, identified=False, bounded_below=bounded, ceiling=ceiling, reason=reason)
     days = np.union1d(used, _between(used[0], used[-1], grid_points))
     scaled = _draw(points, days, size=draws, rng=rng)
     first, last = points.day[~points.censored].min(), points.day[~points.censored].max()
     bounded = (days >= first) & (days <= last)
-    return Curve(days=days, draws=_natural(scaled, unit), identified=True, bounded_below=bounded)
+    ceiling = _ceiling(visits, days, bounded)
+    return Curve(days=days, draws=_natural(scaled, unit), identified=True, bounded_below=bounded, ceiling=ceiling)
+
+
+def _ceiling(visits: Sequence[Visit], days: Array, bounded: NDArray[np.bool_]) -> Array:
+    """Limits of detection of the samples around, between them interpolated; 0 where measured values bound the curve."""
+    under = sorted((visit.day, visit.observed.high) for visit in visits if visit.censored and visit.observed.known)
+    if not under:
+        return np.zeros(days.size)
+    at, limits = zip(*under, strict=True)
+    return np.where(bounded, 0.0, np.interp(days, at, limits))
 
 
 def summarise(curve: Curve, *, level: float) -> tuple[Array, Array, Array]:
     """Median and interval of a curve at its days.
 
     Before the first and after the last measured value there are only limits of detection: nothing but the prior would
-    bound the curve from below, so there the interval goes from 0 to the one-sided upper bound of the same level.
+    bound the curve from below, so there the interval goes from 0 to the one-sided upper bound of the same level, and
+    not below the limit of detection.
     """
     median, low, two_sided, one_sided = np.quantile(curve.draws, [0.5, (1 - level) / 2, (1 + level) / 2, level], axis=0)
-    return median, np.where(curve.bounded_below, low, 0.0), np.where(curve.bounded_below, two_sided, one_sided)
+    high = np.where(curve.bounded_below, two_sided, np.maximum(one_sided, curve.ceiling))
+    return median, np.where(curve.bounded_below, low, 0.0), high
 
 
 def draw_visit(visit: Visit, *, unit: str, level: float, size: int, rng: np.random.Generator) -> Array:
