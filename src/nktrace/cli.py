@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("check", "read all sheets and FCS headers, report every fault at once"),
     "run": ("run", "run a study from FCS files to pages"),
     "sample": ("sample", "run one sample to its page"),
+    "recount": ("recount", "count every population again with FlowKit, an independent second engine"),
     "simulate": ("simulate", "write FCS files with known truth for a whole cohort"),
     "hla": ("hla", "which antibodies tell donor from recipient"),
 }
