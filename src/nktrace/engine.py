@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from shlex import quote
+from typing import TextIO
 
 from nktrace.files.installation import home
 from nktrace.model.errors import NktraceError
@@ -30,7 +33,7 @@ def snakemake(study: Path, targets: list[str], *, cores: int, profile: str, dry_
         dry_run: only say what would be done.
 
     Raises:
-        NktraceError: there is no such profile.
+        NktraceError: there is no such profile, results can't be written, or another run works on the study.
     """
     place = home() / "workflow" / "profiles" / profile
     if not place.is_dir():
@@ -40,42 +43,74 @@ def snakemake(study: Path, targets: list[str], *, cores: int, profile: str, dry_
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(home() / "Snakefile")]
     command += ["--directory", str(study), "--workflow-profile", str(place), "--cores", str(cores), "--nocolor"]
     if dry_run:
-        command += ["--quiet", "host", "--dry-run"]  # --quiet takes every word up to the next option
-    return _follow([*command, *targets], log=study / "results" / "logs" / "snakemake.log", plain=dry_run)
+        # a profile that prints commands is asked for every step, another for how many there are of each;
+        # --quiet takes every word up to the next option
+        each = "printshellcmds: true" in (place / "config.yaml").read_text(encoding="utf-8")
+        return _plan([*command, "--quiet", "host", "--dry-run", *targets], short=not each)
+    log = study / "results" / "logs" / "snakemake.log"
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        record = log.open("a", encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise NktraceError(f"results can't be written there ({error.strerror})", where=str(log)) from None
+    with record:
+        _alone(record, study)
+        return _follow([*command, *targets], record, log=log)
 
 
-def _follow(command: list[str], *, log: Path, plain: bool = False) -> int:
-    """Run a command, keep all it says in `log`, and show how far it is.
+def _plan(command: list[str], *, short: bool) -> int:
+    """Say what a dry run says; in short only its table of steps, where there are any."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    before, title, after = done.stdout.rpartition("Job stats:\n")
+    print(after.split("\n\n")[0] if short and title and not done.returncode else before + title + after)
+    return done.returncode
+
+
+def _alone(record: TextIO, study: Path) -> None:
+    """Take the log for this run, which then begins anew; the system gives it back however the run ends.
+
+    Raises:
+        NktraceError: another run has it.
+    """
+    try:
+        fcntl.flock(record, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise NktraceError("another run works on this study", where=str(study), mend="Wait until it ends") from None
+    except OSError:  # a file system without locks: Snakemake's own lock still holds
+        pass
+    record.truncate(0)
+
+
+def _follow(command: list[str], record: TextIO, *, log: Path) -> int:
+    """Run a command, keep all it says, and show how far it is.
 
     Args:
         command: Snakemake's command line.
-        log: where its whole output goes.
-        plain: pass its output through instead (dry runs).
+        record: where its whole output goes.
+        log: the path of that.
 
     Returns:
         Its exit code.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        log.open("w", encoding="utf-8", errors="replace") as record,
-        subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-        ) as process,
-    ):
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as process:
         assert process.stdout is not None  # noqa: S101 (it is piped)
         show = _Progress()
+        stopped = False
         try:
             for line in process.stdout:
                 record.write(line)
-                if plain:
-                    print(line, end="")
-                else:
-                    show.take(line)
+                show.take(line)
         except KeyboardInterrupt:
+            stopped = True
             process.terminate()
-            print("\nStopped. Finished work is kept; the same command goes on from here.", file=sys.stderr)
+            record.writelines(process.stdout)
         show.end()
-    if process.returncode and not plain:
+    record.flush()
+    if stopped:
+        print("Stopped. Finished work is kept; the same command goes on from here.", file=sys.stderr)
+    elif process.returncode:
         _say_errors(log)
     return process.returncode
 
@@ -113,6 +148,11 @@ class _Progress:
 def _say_errors(record: Path) -> None:
     """One line per failed step with what its log says; what went wrong before any step as it stands."""
     lines = record.read_text(encoding="utf-8", errors="replace").splitlines()
+    if any(line.startswith("LockException") for line in lines):
+        study = record.parents[2]
+        locks = quote(str(study / ".snakemake" / "locks"))
+        mend = f"Wait until Snakemake ends there; if none runs, one was killed: rm -r {locks}, and start again"
+        raise NktraceError("the study is locked", where=str(study), mend=mend)
     failed = list(_failed_steps(lines))
     for rule, path in failed:
         print(f"FAILED {rule}: {_reason(record.parents[2] / path)} [{path}]", file=sys.stderr)

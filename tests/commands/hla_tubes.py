@@ -52,6 +52,8 @@ def write_sample(
     background: float = 0.002,
     seed: int = 0,
     failure: str = "",
+    doubts: dict[str, tuple[str, ...]] | None = None,
+    of_subsets: str | None = None,
 ) -> Path:
     """A sample whose cells carry HLA-A2 if they are the donor's and HLA-A3 if they are the recipient's."""
     rng = np.random.default_rng([seed, len(row.sample), *row.sample.encode()])
@@ -76,6 +78,7 @@ def write_sample(
         nk_rows=nk_rows,
         nk_markers=Events(np.zeros((nk_rows.size, 1), np.float32, order="F"), ("CD56",)),
         failure=failure,
+        doubts=doubts or {},
     )
     target = directory / row.sample
     write_lineages(target / "lineages.parquet", lineages)
@@ -95,12 +98,15 @@ def write_sample(
     )
     events = {name: int(mask.sum()) for name, mask in member.items()}
     write_populations(target, row.sample, {"beads": ("root", 5_000)} | _tree(events) if events else {})
-    write_subsets(target, row.sample, subset)
+    write_subsets(target, row.sample, subset, reason=of_subsets)
     return target
 
 
-def write_populations(target: Path, sample_name: str, tree: dict[str, tuple[str, int]]) -> None:
-    """populations.tsv from parent and events of each population."""
+def write_populations(
+    target: Path, sample_name: str, tree: dict[str, tuple[str, int]], *, doubt: dict[str, tuple[str, str]] | None = None
+) -> None:
+    """populations.tsv from parent and events of each population; `doubt` gives status and reason of some gates."""
+    told = doubt or {}
     rows = [
         {
             "sample": sample_name,
@@ -112,15 +118,15 @@ def write_populations(target: Path, sample_name: str, tree: dict[str, tuple[str,
             "ci_low": 0.1,
             "ci_high": 0.1,
             "gate_source": "data",
-            "status": "ok",
-            "reason": None,
+            "status": told[name][0] if name in told else "ok",
+            "reason": told[name][1] if name in told else None,
         }
         for name, (parent, events) in tree.items()
     ]
     write_table(target / "populations.tsv", "populations", rows)
 
 
-def write_subsets(target: Path, sample_name: str, labels: np.ndarray) -> None:
+def write_subsets(target: Path, sample_name: str, labels: np.ndarray, *, reason: str | None = None) -> None:
     rows = [
         {
             "sample": sample_name,
@@ -132,7 +138,7 @@ def write_subsets(target: Path, sample_name: str, labels: np.ndarray) -> None:
             "ci_low": 0.4,
             "ci_high": 0.6,
             "status": "ok",
-            "reason": None,
+            "reason": reason,
         }
         for name in SUBSETS
     ]

@@ -39,7 +39,7 @@ def test_a_study_without_faults_is_summed_up(study, capsys: pytest.CaptureFixtur
     code, out, err = check(study, capsys)
     assert (code, err) == (0, [])
     assert "Samples   4 (1 blank, 1 timepoint, 1 donor, 1 fmo)" in out
-    assert "Panel     main: 5 detectors, 4 samples in 1 batches, gating " in out
+    assert "Panel     main: 5 detectors, 4 samples in 1 batch, gating " in out
     assert "Files     4 headers read, 40 events" in out
     assert "NOTE  S1, S2: no counts without wbc_per_ul" in out
     assert "NOTE  panel main can't give" in out

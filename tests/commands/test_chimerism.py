@@ -267,6 +267,36 @@ def test_the_tables_are_the_same_bytes_again(cohort: Cohort) -> None:
     assert [(cohort.path / name).read_bytes() for name in names] == first
 
 
+def test_a_doubtful_gate_is_told_and_one_that_failed_has_no_estimate(cohort: Cohort) -> None:
+    flag, failed = "gate_doubtful: nk (one peak)", "gate_failed: cd3 (the gate is empty)"
+    subset = f"gate_doubtful: nk_cd57 (one peak); {flag}"
+    doubts = {"nk": (flag,), "cd3": (failed,)}
+    cohort.add(sample("P1_d7", 7), 0.2, doubts=doubts, of_subsets=f"{subset}; supporting signs: CD57+ 0.90")
+    together, alone = cohort.run()
+    nk, cd3 = together["P1_d7", "nk"], together["P1_d7", "cd3"]
+    assert (nk["status"], nk["donor_fraction"]) == ("quantified", pytest.approx(0.2, abs=0.03))
+    assert nk["reason"].startswith(flag)
+    assert all(flag in row["reason"] for row in alone if (row["sample"], row["population"]) == ("P1_d7", "nk"))
+    assert subset in together["P1_d7", "adaptive"]["reason"]
+    assert "supporting" not in together["P1_d7", "adaptive"]["reason"]
+    assert (cd3["status"], cd3["reason"]) == ("indeterminate", failed)
+    assert math.isnan(cd3["donor_fraction"])
+    assert "gate_" not in (together["P1_d7", "b_cells"]["reason"] or "")
+
+
+def test_donor_cells_carry_the_doubt_of_the_count(cohort: Cohort) -> None:
+    cohort.add(sample("P1_d7", 7), 0.2)
+    cohort.counts([("P1_d7", "nk", 100.0, 90.0, 110.0)])
+    path = cohort.path / "counts.tsv"
+    flag = "gate_doubtful: lymphocytes (one peak) in P1_d7_counting"
+    rows = [row | {"status": "warn", "reason": f"{flag}; joined"} for row in read_table(path, "counts")]
+    write_table(path, "counts", rows)
+    nk = cohort.run()[0]["P1_d7", "nk"]
+    assert nk["donor_cells_per_ul"] == pytest.approx(20, abs=3)
+    assert flag in nk["reason"]
+    assert "joined" not in nk["reason"]
+
+
 def _leave_only_nk(path: Path) -> None:
     from nktrace.files.lineages import read_lineages, write_lineages
 

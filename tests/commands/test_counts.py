@@ -44,11 +44,14 @@ class Samples:
         channels: dict[str, str] | None = None,
         volume: float = math.nan,
         subsets: int = 0,
+        doubt: dict[str, tuple[str, str]] | None = None,
+        of_subsets: str | None = None,
     ) -> None:
         self.rows.append(row)
         directory = self.path / row.sample
-        write_populations(directory, row.sample, tree)
-        write_subsets(directory, row.sample, np.where(np.arange(subsets) % 4 == 0, *SUBSETS).astype(np.str_))
+        write_populations(directory, row.sample, tree, doubt=doubt)
+        labels = np.where(np.arange(subsets) % 4 == 0, *SUBSETS).astype(np.str_)
+        write_subsets(directory, row.sample, labels, reason=of_subsets)
         edge = {"sample": row.sample, "edge": "min", "gate_source": "data", "distance": math.nan}
         edge |= dict.fromkeys(("value", "ci_low", "ci_high", "prior"), 0.0)
         gates = [edge | {"population": p, "channel": c} for p, cs in (channels or {}).items() for c in cs.split(",")]
@@ -174,3 +177,79 @@ def test_a_grade_that_needs_the_sex_says_so(tmp_path: Path) -> None:
     assert row["grade"] is None
     assert math.isnan(row["reference_low"])
     assert "needs sex" in row["reason"]
+
+
+LONE = {"lymphocytes": ("warn", "no clear valley in time: one peak, taken for negative")}
+LONE_FLAG = "gate_doubtful: lymphocytes (no clear valley in time: one peak, taken for negative)"
+
+
+def test_a_count_by_a_doubtful_gate_is_a_warning_without_a_grade(samples: Samples) -> None:
+    samples.add(sample("S1", 7, **BEADS), TREE, doubt=LONE)
+    found = samples.run()
+    for population in ("lymphocytes", "cd3", "cd4_t", "nk", "nk_bright"):
+        row = found["S1", population]
+        assert row["status"] == "warn"
+        assert LONE_FLAG in row["reason"]
+        assert row["grade"] is None
+        assert row["cells_per_ul"] > 0
+    assert "no grade" in found["S1", "cd4_t"]["reason"]
+    assert "no grade" not in found["S1", "nk"]["reason"], "nobody grades NK cells"
+    assert (found["S1", "monocytes"]["status"], found["S1", "monocytes"]["reason"]) == ("ok", None)
+
+
+def test_much_removed_before_the_cells_is_no_doubt_of_their_count_but_doubtful_beads_are(samples: Samples) -> None:
+    samples.add(sample("S1", 7, **BEADS), TREE, doubt={"time": ("warn", "much removed")})
+    samples.add(sample("S2", 8, **BEADS), TREE, doubt={"beads": ("warn", "one peak")})
+    found = samples.run()
+    assert (found["S1", "lymphocytes"]["status"], found["S1", "lymphocytes"]["grade"]) == ("ok", "1")
+    assert (found["S2", "lymphocytes"]["status"], found["S2", "lymphocytes"]["grade"]) == ("warn", None)
+    assert "gate_doubtful: beads (one peak)" in found["S2", "monocytes"]["reason"]
+
+
+def test_a_gate_that_failed_has_no_count(samples: Samples) -> None:
+    failed = {"cd3": ("fail", "the gate is empty")}
+    samples.add(sample("S1", 7, **BEADS), TREE | {"cd3": ("lymphocytes", 0), "cd4_t": ("cd3", 0)}, doubt=failed)
+    found = samples.run()
+    for population in ("cd3", "cd4_t"):
+        row = found["S1", population]
+        assert math.isnan(row["cells_per_ul"])
+        assert (row["status"], row["platform"], row["grade"]) == ("not_available", "none", None)
+        assert "gate_failed: cd3 (the gate is empty)" in row["reason"]
+
+
+def test_the_analysers_lymphocytes_do_not_rest_on_the_gate_but_their_shares_do(samples: Samples) -> None:
+    samples.add(sample("S1", 7, wbc_per_ul=6_000.0, lymphocyte_fraction=0.15), TREE, doubt=LONE)
+    samples.add(sample("S2", 8, wbc_per_ul=6_000.0, lymphocyte_fraction=0.15), TREE | {"lymphocytes": ("time", 0)})
+    found = samples.run()
+    assert (found["S1", "lymphocytes"]["status"], found["S1", "lymphocytes"]["grade"]) == ("ok", "1")
+    assert found["S1", "nk"]["status"] == "warn"
+    assert LONE_FLAG in found["S1", "nk"]["reason"]
+    assert found["S2", "lymphocytes"]["status"] == "not_available"
+
+
+def test_a_joined_count_carries_the_doubt_of_both_tubes(samples: Samples) -> None:
+    counting = {k: v for k, v in TREE.items() if k != "nk_bright"}
+    samples.add(sample("C1", 7, specimen="X7", panel="counting", **BEADS), counting, doubt=LONE)
+    tree = {"lymphocytes": ("root", 50_000), "nk": ("lymphocytes", 4_000), "nk_bright": ("nk", 400)}
+    doubt = {"nk_bright": ("warn", "one peak")}
+    samples.add(sample("F1", 7, specimen="X7"), tree, doubt=doubt)
+    found = samples.run()
+    assert found["F1", "nk"]["status"] == found["F1", "nk_bright"]["status"] == "warn"
+    assert f"{LONE_FLAG} in C1" in found["F1", "nk"]["reason"]
+    assert "one peak)" not in found["F1", "nk"]["reason"]
+    assert "gate_doubtful: nk_bright (one peak)" in found["F1", "nk_bright"]["reason"]
+
+
+def test_a_subset_by_a_doubtful_gate_has_a_doubtful_count(samples: Samples) -> None:
+    flag = "gate_doubtful: nk_cd57 (one peak)"
+    samples.add(sample("S1", 7, **BEADS), TREE, subsets=850, of_subsets=f"{flag}; supporting signs: CD57+ 0.90")
+    found = samples.run()
+    assert (found["S1", "adaptive"]["status"], found["S1", "adaptive"]["reason"]) == ("warn", flag)
+    assert found["S1", "nk"]["status"] == "ok"
+
+
+def test_lineages_that_do_not_add_up_give_no_grade(samples: Samples) -> None:
+    samples.add(sample("S1", 7, **BEADS), TREE | {"cd3": ("lymphocytes", 5_000)})
+    row = samples.run()["S1", "lymphocytes"]
+    assert (row["status"], row["grade"]) == ("fail", None)
+    assert "no grade: the count fails its check" in row["reason"]

@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -335,3 +336,13 @@ def test_assigning_starts_without_the_libraries_of_the_fit() -> None:
     code = f"import nktrace.commands.assign, sys; print(sorted({heavy} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_doubts_of_gates_reach_the_subsets(fitted: Study) -> None:
+    flag = "gate_doubtful: nk_bright (one peak)"
+    fitted.add(replace(lineages("S1", seed=0), doubts={"nk_bright": (flag,), "nk_dim": (flag,)}))
+    assert fitted.assign("S1") == 0
+    rows = read_table(fitted.directory / "S1" / "subsets.tsv", "subsets")
+    resolved = [row for row in rows if row["status"] == "ok" and not row["subset"].startswith("state:")]
+    assert resolved
+    assert all(row["reason"].startswith(flag) for row in resolved)

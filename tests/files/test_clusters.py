@@ -122,6 +122,6 @@ def test_the_table_of_clusters_has_a_column_for_each_marker_of_any_panel(tmp_pat
         "fraction": "0.6",
         "stability": "0.9",
     }
-    assert (rows[1]["subset"], rows[1]["cl_id"]) == ("ambiguous: terminal 0.50, adaptive 0.30", "NA")
+    assert (rows[1]["subset"], rows[1]["cl_id"]) == ("ambiguous", "NA")
     assert rows[1]["stability"] == "NA"
     assert (rows[2]["panel"], rows[2]["CD57"]) == ("mini", "NA")

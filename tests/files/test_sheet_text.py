@@ -100,7 +100,9 @@ def test_twice_the_same_key_names_both_rows(tmp_path: Path) -> None:
 def test_a_missing_file_names_its_neighbour(tmp_path: Path) -> None:
     (tmp_path / "sample.tsv").touch()
     sheet = read_sheet(tmp_path / "samples.tsv", COLUMNS, shown="samples.tsv")
-    assert faults(sheet) == ["samples.tsv: there is no such file. Did you mean 'sample.tsv'?"]
+    assert faults(sheet) == ["samples.tsv: there is no such file. Is it 'sample.tsv'? Its name is samples.tsv."]
+    sheet = read_sheet(tmp_path / "patients.tsv", COLUMNS, shown="patients.tsv")
+    assert faults(sheet) == ["patients.tsv: there is no such file"], "another sheet is not this one misspelt"
 
 
 @settings(max_examples=60)

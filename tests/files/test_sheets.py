@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -213,6 +214,24 @@ def test_the_small_sheets_are_rows_of_text(written_study) -> None:
 def test_own_knowledge_tables_are_checked(written_study) -> None:
     written_study.write("grades.tsv", ["population\tgrade", "nk\t1"])
     assert "grades.tsv" in faults_of(written_study)[0]
+
+
+def test_a_patient_without_an_id_is_a_fault_and_not_a_crash(written_study) -> None:
+    written_study.write("patients.tsv", ["patientid\tinfusion_date", "P1\t2024-03-14"])
+    assert "there is no column 'patientid'. Did you mean 'patient'?" in faults_of(written_study)[0]
+
+
+def test_own_tables_are_named_as_the_sheets_are(written_study) -> None:
+    written_study.write("grades.tsv", ["population\tgrade", "nk\t1"])
+    assert faults_of(written_study)[0].startswith("config/grades.tsv")
+
+
+def test_a_directory_or_a_file_without_permission_is_no_fcs_file(written_study, monkeypatch) -> None:
+    (written_study.path / "data" / "s1.fcs").unlink()
+    (written_study.path / "data" / "s1.fcs").mkdir()
+    assert "'data/s1.fcs' is a directory. Write the file within it." in faults_of(written_study)[0]
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path).name != "s2.fcs")  # root may read everything
+    assert "row 3, column fcs: no permission to read 'data/s2.fcs'" in faults_of(written_study)[1]
 
 
 def test_a_directory_that_is_no_study_says_how_to_make_one(tmp_path: Path) -> None:

@@ -106,3 +106,20 @@ def test_a_donor_fraction_without_a_count_is_drawn_once_as_a_share() -> None:
     page = Page(patient_page(a_patient(), **patient_values() | {"trajectories": fractions}))
     names = [picture["aria-label"] for picture in page.all("svg") if "Donor" in picture.get("aria-label", "")]
     assert names == ["Donor share of NK cells over time, %"]
+
+
+def test_no_answer_that_rests_on_a_doubtful_gate_stands_without_its_flag() -> None:
+    values = patient_values()
+    for table in ("chimerism", "trajectories", "subsets"):
+        values[table] = [line | {"reason": f"gate_doubtful: {table} (one peak); else"} for line in values[table]]
+    text = Page(patient_page(a_patient(), **values)).text
+    head = text[: text.index("Donor NK cells over time")]
+    whose, rest = head[head.index("Whose?") :].split("How many?")
+    many, rest = rest.split("Which subset?")
+    which, long = rest.split("For how long?")
+    assert whose.count("gate doubtful: chimerism (one peak)") == 1
+    assert many.count("gate doubtful: trajectories (one peak)") == 1
+    assert which.count("gate doubtful: subsets (one peak)") == 1
+    assert long.count("gate doubtful: trajectories (one peak)") == 1
+    assert "else" not in head
+    assert "gate doubtful" not in Page(patient_page(a_patient(), **patient_values())).text

@@ -54,3 +54,11 @@ def test_every_gate_says_its_share_and_a_boolean_what_it_is() -> None:
     assert "nk 2.50 % of live" in text
     assert "empty – of all events" in text
     assert "is !nk_bright" in text
+
+
+def test_bright_cells_by_a_doubtful_gate_are_flagged() -> None:
+    values = sample_values()
+    assert "gate doubtful" not in Page(sample_page(a_sample(), **values)).text
+    for line in values["subsets"]:
+        line["reason"] = "gate_doubtful: nk_bright (one peak)"
+    assert "– gate doubtful" in Page(sample_page(a_sample(), **values)).text

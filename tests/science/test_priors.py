@@ -69,7 +69,7 @@ def test_a_sample_that_shows_no_cut_takes_the_prior(value: float) -> None:
 
 
 def test_without_a_prior_the_own_cut_stands() -> None:
-    assert blend(own(0.9), None) == own(0.9)
+    assert repr(blend(own(0.9), None)) == repr(own(0.9))  # nan is not equal to itself
 
 
 def test_one_odd_sample_moves_nothing() -> None:

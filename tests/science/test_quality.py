@@ -111,3 +111,9 @@ def test_a_channel_of_equal_values_does_not_drift() -> None:
     events = tube()
     events.column("CD3")[:] = 7.0
     assert by_name(gated(5_000, **GOOD), events)["signal_drift"].value < 0.2
+
+
+def test_what_an_exclusion_takes_is_named_by_the_events_it_takes_them_from() -> None:
+    found = by_name(gated(5_000, **(GOOD | {"time": 0.75, "margin": 0.9})), tube())
+    assert found["margin"].reason.startswith("10.0% of the events of `time` removed, more than")
+    assert found["time_removed"].reason.startswith("25.0% of all events removed, more than")

@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nktrace.files.subset_rules import read_subset_rules
+from nktrace.model.events import Events
+from nktrace.model.lineages import Lineages
 from nktrace.model.subsets import SubsetCount, SubsetKind, SubsetRule, SubsetStatus
-from nktrace.science.subsets import call_subsets, population_of
+from nktrace.science.subsets import call_subsets, nk_members, population_of
 
 RULES = read_subset_rules(Path(__file__).resolve().parents[2] / "resources" / "nk_subsets.tsv")
 MARKERS = ("CD56", "CD16", "CD57", "NKG2A", "NKG2C", "CD69", "HLA-DR")
@@ -146,3 +148,51 @@ def test_resolvable_fractions_sum_to_one_whatever_was_gated(data: st.DataObject)
     assert sum(count.fraction.value for count in exclusive) == pytest.approx(1)
     ordered = sorted((rule for rule in RULES if rule.kind is SubsetKind.EXCLUSIVE), key=lambda rule: rule.priority or 0)
     assert calls.labels.tolist() == [slow_call(ordered, member, event) for event in range(events)]
+
+
+DOUBT = "gate_doubtful: {} (one peak)"
+
+
+def doubted(*names: str) -> dict[str, SubsetCount]:
+    doubts = {name: (DOUBT.format(name),) for name in names}
+    calls = call_subsets(RULES, members(), markers=MARKERS, level=0.95, doubts=doubts)
+    return {count.subset: count for count in calls.counts}
+
+
+def test_a_subset_by_a_doubtful_gate_says_so_as_do_those_that_get_the_rest() -> None:
+    counts = doubted("nk_cd57")
+    flagged = {name for name, count in counts.items() if DOUBT.format("nk_cd57") in count.reason}
+    assert {"adaptive", "terminal", "early_dim", "other_dim", "other_nk"} <= flagged
+    assert not flagged & {"bright", "state:activated"}
+    assert counts["terminal"].status is SubsetStatus.OK
+    assert counts["terminal"].events == 1
+    assert "gate_doubtful" in doubted("nk_cd69")["state:activated"].reason
+    assert all("gate_doubtful" in c.reason for c in doubted("nk").values() if c.status is SubsetStatus.OK)
+
+
+def test_where_a_gate_failed_its_subsets_are_not_resolvable() -> None:
+    flag = "gate_failed: nk_cd57 (20 events)"
+    mask = np.ones(6, dtype=bool)
+    lineages = Lineages(
+        sample="S",
+        panel="p",
+        batch="b",
+        event=np.arange(6, dtype=np.int32),
+        member={"nk": mask} | members("nk"),
+        hla={},
+        nk_rows=np.arange(6),
+        nk_markers=Events(np.empty((6, 0), np.float32, order="F"), ()),
+        doubts={"nk_cd57": (flag,)},
+    )
+    member = nk_members(lineages)
+    assert "nk_cd57" not in member
+    calls = call_subsets(RULES, member, markers=MARKERS, level=0.95, doubts=lineages.doubts)
+    terminal = {count.subset: count for count in calls.counts}["terminal"]
+    assert (terminal.status, terminal.events) == (SubsetStatus.NOT_RESOLVABLE, None)
+    assert terminal.reason == f"CD57+: no gate that holds; {flag}"
+
+
+def test_where_the_gate_of_nk_failed_nothing_is_resolvable() -> None:
+    flag = "gate_failed: nk (3 events)"
+    calls = call_subsets(RULES, members(), markers=MARKERS, level=0.95, doubts={"nk": (flag,)})
+    assert {(count.status, count.reason) for count in calls.counts} == {(SubsetStatus.NOT_RESOLVABLE, flag)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -71,12 +72,25 @@ def test_a_new_sample_runs_itself_and_what_sums_over_it(study: Path, planned: Pl
     assert jobs["cohort"] == jobs["page_cohort"] == 1
 
 
-def test_a_setting_reruns_what_uses_it(study: Path, planned: Plan) -> None:
+@pytest.mark.parametrize(
+    ("section", "setting", "reruns", "leaves"),
+    [
+        ("kinetics", "confirm: false", "trajectories", {"gate", "assign", "hla_cuts", "chimerism", "counts"}),
+        ("counts", "pipette_cv: 0.05", "counts", {"gate", "assign", "hla_cuts"}),
+        ("chimerism", "mixed: 0.02", "chimerism", {"gate", "assign", "hla_cuts", "counts", "page_sample"}),
+        ("clustering", "export_events: 500", "export_nk", {"gate", "assign", "chimerism", "page_sample"}),
+        ("qc", "min_nk_events: 7", "gate", {"survey"}),
+    ],
+)
+def test_a_setting_reruns_what_uses_it(
+    study: Path, section: str, setting: str, reruns: str, leaves: set[str], planned: Plan
+) -> None:
     config = study / "config" / "config.yaml"
-    config.write_text(config.read_text(encoding="utf-8") + "\nkinetics:\n  confirm: false\n", encoding="utf-8")
+    config.write_text(config.read_text(encoding="utf-8") + f"\n{section}:\n  {setting}\n", encoding="utf-8")
     jobs = planned(study)
-    assert "trajectories" in jobs
-    assert not {"survey", "gate", "assign", "hla_cuts", "chimerism", "counts"} & jobs.keys()
+    assert reruns in jobs
+    assert not leaves & jobs.keys()
+    assert not any(rule.startswith(("fit_", "survey", "simulate")) for rule in jobs)
 
 
 @pytest.mark.slow
@@ -150,3 +164,42 @@ def test_a_marker_that_the_file_lacks_fails_that_panel_only_by_name(study: Path,
     assert done.returncode == 2
     assert "BV999-A" in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_a_second_run_waits_and_leaves_the_log_of_the_first_alone(study: Path, nktrace: Command) -> None:
+    log = study / "results" / "logs" / "snakemake.log"
+    with log.open("a", encoding="utf-8") as first:
+        fcntl.flock(first, fcntl.LOCK_EX)
+        before = log.read_bytes()
+        done = nktrace("run", study)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert "another run works on this study" in done.stderr
+        assert log.read_bytes() == before
+        assert nktrace("run", study, "-n").returncode == 0, "asking what would be done is always possible"
+        assert log.read_bytes() == before
+
+
+def test_a_dry_run_is_the_table_of_steps(study: Path, nktrace: Command) -> None:
+    (study / "results" / "report" / "index.html").unlink()
+    lines = nktrace("run", study, "-n").stdout.split()
+    assert lines[:2] == ["job", "count"]
+    assert lines[-2] == "total"
+    assert "page_cohort" in lines
+
+
+def test_a_lock_that_a_killed_run_left_is_one_line_with_its_mend(study: Path, nktrace: Command) -> None:
+    locks = study / ".snakemake" / "locks"
+    locks.mkdir(parents=True)
+    (locks / "0.output.lock").write_text("results/report/index.html\n", encoding="utf-8")
+    (study / "results" / "report" / "index.html").unlink()
+    done = nktrace("run", study)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert f"rm -r {locks}" in done.stderr
+
+
+def test_results_that_cannot_be_written_are_one_line(study: Path, nktrace: Command) -> None:
+    shutil.rmtree(study / "results")
+    (study / "results").write_text("a file", encoding="utf-8")
+    done = nktrace("run", study)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "results can't be written" in done.stderr

@@ -1,5 +1,9 @@
 """NK clusters and subsets."""
 
+FITTED = [
+    f"clustering.{name}" for name in ("prototypes", "metaclusters", "events_per_sample", "bootstrap", "min_share")
+]
+
 for _panel in PANELS:
     if not Path(f"results/reference/{_panel}/v{VERSION}/clusters/reference.json").exists():
 
@@ -8,8 +12,8 @@ for _panel in PANELS:
                 f"fit_clusters_{_panel}"
             input:
                 lineages=expand("results/samples/{sample}/lineages.parquet", sample=reference_samples(_panel)),
-                panel=STUDY.panels[_panel],
-                subsets=knowledge("nk_subsets.tsv"),
+                panel=literal(STUDY.panels[_panel]),
+                subsets=literal(knowledge("nk_subsets.tsv")),
             output:
                 f"results/reference/{_panel}/v{VERSION}/clusters/reference.json",
             log:
@@ -17,7 +21,7 @@ for _panel in PANELS:
             benchmark:
                 f"results/benchmarks/fit-clusters/{_panel}.v{VERSION}.tsv"
             params:
-                settings=settings("clustering"),
+                settings=settings(*FITTED),
             shell:
                 'nktrace fit-clusters --panel {input.panel:q} --subsets {input.subsets:q} --settings {params.settings:q} --output "$(dirname {output:q})" {input.lineages:q} 2> {log:q}'
 
@@ -27,7 +31,7 @@ rule assign:
     input:
         lineages="results/samples/{sample}/lineages.parquet",
         panel=panel_of_sample,
-        subsets=knowledge("nk_subsets.tsv"),
+        subsets=literal(knowledge("nk_subsets.tsv")),
         reference=reference_of_sample("clusters"),
         cuts=cuts_of_sample,
     output:
@@ -39,7 +43,7 @@ rule assign:
         "results/benchmarks/assign/{sample}.tsv"
     params:
         row=sample_row,
-        settings=settings("clustering"),
+        settings=settings(),
         code=code_digest("assign"),
     shell:
         'nktrace assign --sample {params.row:q} --panel {input.panel:q} --subsets {input.subsets:q} --settings {params.settings:q} --reference "$(dirname {input.reference:q})" --cuts {input.cuts:q} --output-dir results/samples/{wildcards.sample:q} {input.lineages:q} 2> {log:q}'

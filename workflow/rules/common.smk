@@ -174,6 +174,20 @@ SAMPLE_TABLES = ("populations", "gates", "qc", "subsets")
 PATIENT_TABLES = ("counts", "chimerism", "chimerism_by_antibody", "trajectories", "kinetics")
 
 
+def all_fcs(wildcards):
+    return sorted({s.fcs for s in gated_samples()})
+
+
+def config_files(wildcards):
+    """Every file of config/: the record of what the results rest on is made anew when one changes."""
+    return sorted(path.as_posix() for path in Path("config").rglob("*") if path.is_file())
+
+
+def literal(path):
+    """A path in a static input or output: braces in a file's name are no wildcards."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
 def all_pages():
     return (
         ["results/report/index.html"]

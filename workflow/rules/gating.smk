@@ -8,8 +8,8 @@ for _panel in PANELS:
                 f"fit_gates_{_panel}"
             input:
                 surveys=expand("results/work/survey/{sample}.parquet", sample=reference_samples(_panel)),
-                panel=STUDY.panels[_panel],
-                gating=STUDY.gating[_panel],
+                panel=literal(STUDY.panels[_panel]),
+                gating=literal(STUDY.gating[_panel]),
             output:
                 f"results/reference/{_panel}/v{VERSION}/gates/reference.json",
             log:
@@ -17,7 +17,7 @@ for _panel in PANELS:
             benchmark:
                 f"results/benchmarks/fit-gates/{_panel}.v{VERSION}.tsv"
             params:
-                settings=settings("gating", "qc"),
+                settings=settings("gating"),
             shell:
                 'nktrace fit-gates --panel {input.panel:q} --gating {input.gating:q} --settings {params.settings:q} --output "$(dirname {output:q})" {input.surveys:q} 2> {log:q}'
 
@@ -43,7 +43,7 @@ rule gate:
         "results/benchmarks/gate/{sample}.tsv"
     params:
         row=sample_row,
-        settings=settings("compensation", "gating", "qc", "counts"),
+        settings=settings("compensation", "gating", "qc", "counts.volume_unit"),
         code=code_digest("gate"),
     shell:
         'nktrace gate --sample {params.row:q} --panel {input.panel:q} --gating {input.gating:q} --settings {params.settings:q} --matrix {input.matrix:q} --reference "$(dirname {input.reference:q})" --output-dir results/samples/{wildcards.sample:q} {input.fcs:q} 2> {log:q}'

@@ -6,7 +6,7 @@ rule hla_cuts:
     input:
         lineages=lineages_of_controls,
         panels=panels_of_patient,
-        antibodies=knowledge("hla_antibodies.tsv"),
+        antibodies=literal(knowledge("hla_antibodies.tsv")),
     output:
         "results/patients/{patient}/hla_cuts.tsv",
     log:
@@ -15,7 +15,13 @@ rule hla_cuts:
         "results/benchmarks/hla-cuts/{patient}.tsv"
     params:
         row=control_row,
-        settings=settings("chimerism"),
+        settings=settings(
+            "chimerism.min_separation",
+            "chimerism.min_reference_events",
+            "chimerism.assumed_sensitivity",
+            "chimerism.assumed_sensitivity_events",
+            "chimerism.cut_bootstrap",
+        ),
         code=code_digest("hla_cuts"),
     shell:
         "nktrace hla-cuts --patient {params.row:q} --panel {input.panels:q} --antibodies {input.antibodies:q} --settings {params.settings:q} --output {output:q} {input.lineages:q} 2> {log:q}"
@@ -25,8 +31,8 @@ rule counts:
     """Cells per microlitre of a patient's samples."""
     input:
         of_timeline("populations.tsv", "qc.tsv", "subsets.tsv"),
-        ranges=knowledge("reference_ranges.tsv"),
-        grades=knowledge("grades.tsv"),
+        ranges=literal(knowledge("reference_ranges.tsv")),
+        grades=literal(knowledge("grades.tsv")),
     output:
         "results/patients/{patient}/counts.tsv",
     log:
@@ -45,7 +51,7 @@ rule counts:
 rule chimerism:
     """Donor fraction of every population of a patient, with its limits."""
     input:
-        of_patient("lineages.parquet", "nk.parquet"),
+        of_patient("lineages.parquet", "nk.parquet", "subsets.tsv"),
         cuts="results/patients/{patient}/hla_cuts.tsv",
         counts="results/patients/{patient}/counts.tsv",
     output:

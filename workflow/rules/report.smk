@@ -17,7 +17,7 @@ rule cohort:
     params:
         samples=sample_rows,
         patients=patient_rows,
-        settings=settings("kinetics", "trajectories"),
+        settings=settings(),
         code=code_digest("cohort"),
     shell:
         "nktrace cohort --samples {params.samples:q} --patients {params.patients:q} --settings {params.settings:q} --results results --references {input.references:q} 2> {log:q}"
@@ -35,7 +35,7 @@ rule export_nk:
         "results/benchmarks/export-nk.tsv"
     params:
         samples=sample_rows,
-        settings=settings("clustering"),
+        settings=settings("clustering.export_events"),
         code=code_digest("export_nk"),
     shell:
         "nktrace export-nk --rows {params.samples:q} --settings {params.settings:q} --output {output:q} {input:q} 2> {log:q}"
@@ -75,7 +75,7 @@ rule page_patient:
     params:
         row=patient_row,
         samples=timeline_dirs,
-        settings=settings("chimerism", "kinetics"),
+        settings=settings("kinetics.thresholds"),
         code=code_digest("page_patient"),
     shell:
         "nktrace page-patient --patient {params.row:q} --settings {params.settings:q} --output {output:q} --results results/patients/{wildcards.patient:q} {params.samples:q} 2> {log:q}"
@@ -103,7 +103,8 @@ rule provenance:
     """Hashes of every input, the configuration, code and versions."""
     input:
         cohort_tables(),
-        fcs=sorted({s.fcs for s in gated_samples()}),
+        fcs=all_fcs,
+        config=config_files,
     output:
         "results/provenance.json",
     log:

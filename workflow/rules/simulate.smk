@@ -3,7 +3,7 @@
 if SETTINGS.simulate:
 
     def simulated_files(patient):
-        return sorted(s.fcs for s in STUDY.samples.values() if s.patient == patient)
+        return sorted(literal(s.fcs) for s in STUDY.samples.values() if s.patient == patient)
 
     for _patient in STUDY.patients:
 
@@ -11,11 +11,11 @@ if SETTINGS.simulate:
             name:
                 f"simulate_{_patient}"
             input:
-                spec=SETTINGS.simulate,
-                cells=Path(SETTINGS.simulate).parent / "cells.tsv",
+                spec=literal(SETTINGS.simulate),
+                cells=literal(Path(SETTINGS.simulate).parent / "cells.tsv"),
             output:
                 fcs=simulated_files(_patient),
-                truth=f"{SETTINGS.data_dir}/truth/{_patient}.tsv",
+                truth=literal(f"{SETTINGS.data_dir}/truth/{_patient}.tsv"),
             log:
                 f"results/logs/simulate/{_patient}.log",
             benchmark:

@@ -6,7 +6,7 @@ if SETTINGS.simulate:
         """How near the results of a simulated study come to what was simulated."""
         input:
             cohort_tables(),
-            truth=expand("{data}/truth/{patient}.tsv", data=SETTINGS.data_dir, patient=PATIENTS),
+            truth=[literal(f"{SETTINGS.data_dir}/truth/{patient}.tsv") for patient in PATIENTS],
         output:
             "results/validation/demo.tsv",
         log:

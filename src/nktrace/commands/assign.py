@@ -53,7 +53,13 @@ def run(args: argparse.Namespace) -> int:
         write_nk(output / "nk.parquet", _nothing(sample, panel))
         write_table(output / "subsets.tsv", "subsets", [])
         return 0
-    calls = call_subsets(rules, nk_members(lineages), markers=panel.markers, level=args.settings.level)
+    calls = call_subsets(
+        rules,
+        nk_members(lineages),
+        markers=panel.markers,
+        level=args.settings.level,
+        doubts=lineages.doubts,
+    )
     cluster, novelty = map_events(lineages.nk_markers, reference)
     nk = NkTable(
         sample=sample,

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from shlex import quote
 
 from nktrace.files.code import code_digest
 from nktrace.files.gating_table import read_gating_table
@@ -45,9 +46,9 @@ def run(args: argparse.Namespace) -> int:
             print(f"WARN  {line}")
     faults = (*examined.faults, *headers.faults)
     if faults:
-        print(f"\n{len(faults)} fault{'s' if len(faults) > 1 else ''}:", flush=True)
+        print(f"\n{len(faults)} fault{_s(len(faults))}:", flush=True)
         raise StudyFaults(faults)
-    print(f"\nNo faults. Next: nktrace run {directory}")
+    print(f"\nNo faults. Next: nktrace run {quote(str(directory))}")
     return 0
 
 
@@ -60,14 +61,19 @@ def _summary(examined: Examined, headers: Headers, panels: Mapping[str, Panel]) 
     for name, panel in panels.items():
         mine = [sample for sample in samples if sample.panel == name]
         batches = len({sample.batch for sample in mine})
+        in_batches = "1 batch" if batches == 1 else f"{batches} batches"
         gating = f", gating {examined.study.gating[name]}" if mine else ""
-        counted = f"{len(panel.used)} detectors, {len(mine)} samples in {batches} batches{gating}"
+        counted = f"{len(panel.used)} detectors, {len(mine)} sample{_s(len(mine))} in {in_batches}{gating}"
         yield f"Panel     {name}: {counted}"
     simulated = examined.settings is not None and examined.settings.simulate
     absent = len(samples) - len(headers.events) - len(headers.unreadable)
     later = f", {absent} simulated by the run" if simulated and absent else ""
     events = sum(headers.events.values())
     yield f"Files     {len(headers.events)} headers read, {events:,} events{later}"
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"
 
 
 def _notes(directory: Path, examined: Examined, headers: Headers, panels: Mapping[str, Panel]) -> Iterator[str]:

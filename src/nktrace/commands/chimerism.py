@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from nktrace.model.chimerism import ChimerismRow
 from nktrace.model.counting import Platform
 from nktrace.model.intervals import Interval
 from nktrace.model.study import Sample
+from nktrace.model.subsets import SubsetStatus
+from nktrace.science.doubt import Flags, flags_in, together
 
 if TYPE_CHECKING:
     from nktrace.science.hla_controls import Tube
@@ -36,19 +39,21 @@ def run(args: argparse.Namespace) -> int:
     from nktrace.science.population_chimerism import Choices
 
     samples = {sample.sample: sample for sample in args.patient.samples}
-    counts = {
-        (row["sample"], row["population"]): Interval(row["cells_per_ul"], row["ci_low"], row["ci_high"])
-        for row in read_table(args.counts, "counts")
-        if row["platform"] != Platform.NONE
-    }
+    counted = [row for row in read_table(args.counts, "counts") if row["platform"] != Platform.NONE]
+    directories = [directory for directory in args.samples if directory.name in samples]
+    tubes = [_tube(directory, samples[directory.name]) for directory in directories]
     chosen = values_of(args.settings.chimerism, without="cut_bootstrap")
     together, alone = patient_chimerism(
         args.patient.patient,
-        [_tube(directory, samples[directory.name]) for directory in args.samples if directory.name in samples],
+        tubes,
         read_hla_cuts(args.cuts),
-        cells_per_ul=counts,
+        cells_per_ul={
+            (row["sample"], row["population"]): Interval(row["cells_per_ul"], row["ci_low"], row["ci_high"])
+            for row in counted
+        },
         dose_per_kg=infused_dose(args.patient.patient, args.patient.infusions),
         choices=Choices(level=args.settings.level, **chosen),
+        doubts=_doubts(tubes, [row for directory in directories for row in _subsets(directory)], counted),
     )
     for name, rows in (("chimerism", together), ("chimerism_by_antibody", alone)):
         write_table(args.output_dir / f"{name}.tsv", name, map(_row, rows))
@@ -61,6 +66,25 @@ def _tube(directory: Path, sample: Sample) -> Tube:
     lineages = read_lineages(directory / "lineages.parquet")
     nk = directory / "nk.parquet"
     return Tube(sample, lineages, read_nk(nk).subset) if nk.is_file() else Tube(sample, lineages)
+
+
+def _subsets(directory: Path) -> list[dict[str, Any]]:
+    path = directory / "subsets.tsv"
+    return read_table(path, "subsets") if path.is_file() else []
+
+
+def _doubts(
+    tubes: Sequence[Tube], subsets: Sequence[Mapping[str, Any]], counted: Sequence[Mapping[str, Any]]
+) -> dict[tuple[str, str], Flags]:
+    """Flags of doubtful gates by (sample, population): of the gates, of NK subsets, and of the counts."""
+    found: dict[tuple[str, str], Flags] = {
+        (tube.sample.sample, population): flags for tube in tubes for population, flags in tube.lineages.doubts.items()
+    }
+    told = [(row, row["subset"]) for row in subsets if row["status"] == SubsetStatus.OK]
+    for row, population in [*told, *((row, row["population"]) for row in counted)]:
+        key = row["sample"], population
+        found[key] = together(found.get(key, ()), flags_in(row["reason"]))
+    return found
 
 
 def _row(row: ChimerismRow) -> dict[str, Any]:

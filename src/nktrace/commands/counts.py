@@ -12,7 +12,9 @@ from nktrace.files.knowledge import read_grades, read_ranges
 from nktrace.files.rows import load_patient
 from nktrace.files.tables import read_table, write_table
 from nktrace.model.counting import CountRow, Gated
+from nktrace.model.gates import Status
 from nktrace.model.study import Sample
+from nktrace.science.doubt import flags_in
 
 if TYPE_CHECKING:
     from nktrace.science.patient_counts import Tube
@@ -59,6 +61,8 @@ def _tube(directory: Path, sample: Sample) -> Tube:
             parent_events=row["parent_events"],
             channels=channels.get(row["population"], ()),
             over_time=TIME in (row["population"], *(c.casefold() for c in channels.get(row["population"], ()))),
+            status=Status(row["status"]),
+            reason=row["reason"] or "",
         )
         for row in read_table(directory / "populations.tsv", "populations")
     }
@@ -71,7 +75,12 @@ def _subsets(directory: Path, gated: dict[str, Gated]) -> dict[str, Gated]:
     path = directory / "subsets.tsv"
     return {
         row["subset"]: Gated(
-            population=row["subset"], parent="nk", events=row["events"], parent_events=row["nk_events"]
+            population=row["subset"],
+            parent="nk",
+            events=row["events"],
+            parent_events=row["nk_events"],
+            status=Status.WARN if flags_in(row["reason"]) else Status.OK,
+            reason="; ".join(flags_in(row["reason"])),
         )
         for row in (read_table(path, "subsets") if path.is_file() else ())
         if row["events"] is not None and row["subset"] not in gated and not row["subset"].startswith(STATE)

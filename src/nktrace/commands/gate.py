@@ -26,6 +26,7 @@ from nktrace.model.quality import Check, Verdict
 from nktrace.model.study import Sample
 from nktrace.model.transforms import Scale
 from nktrace.science.counting import vol_to_ul
+from nktrace.science.doubt import doubts
 from nktrace.science.drawing import generator
 from nktrace.science.gating.settle import settle
 from nktrace.science.gating.tree import expanded, gate_sample, resolve
@@ -184,6 +185,7 @@ def _lineages(
         hla={d.marker: tube.events.column(d.marker)[event] for d in panel.of_kind(Kind.HLA)},
         nk_rows=np.flatnonzero(nk[event]),
         nk_markers=events.take(markers).select(nk),
+        doubts=doubts(gated.gates),
     )
 
 

@@ -28,8 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print one row per patient and antibody, the informative ones first."""
     antibodies = read_antibodies(args.antibodies or knowledge("hla_antibodies.tsv", args.study or "."))
+    patients = _patients(args)
     print("\t".join(COLUMNS))
-    for patient in _patients(args):
+    for patient in patients:
         for line in sorted(_lines(patient, antibodies), key=lambda line: line[2] != "informative"):
             print("\t".join(line))
     return 0

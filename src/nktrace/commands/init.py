@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from shlex import quote
 
 from nktrace.files.atomic import replacing
 from nktrace.files.installation import resource
@@ -38,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"Wrote a study to {args.study}:")
     for name in files:
         print(f"  config/{name}")
-    print(f"Fill in the sheets (config/README.md explains every column), then: nktrace check {args.study}")
+    print(f"Fill in the sheets (config/README.md explains every column), then: nktrace check {quote(str(args.study))}")
     return 0
 
 

@@ -90,7 +90,7 @@ def write_clusters_table(path: Path | str, references: Iterable[tuple[ClusterRef
         {
             "panel": reference.panel,
             "cluster": cluster.number,
-            "subset": cluster.label,
+            "subset": cluster.subset,
             "cl_id": cluster.cl_id or None,
             **{marker: cluster.medians.get(marker, math.nan) for marker in markers},
             "fraction": fractions[cluster.number],

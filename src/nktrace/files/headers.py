@@ -55,7 +55,7 @@ def read_headers(
             file = read_fcs(directory / sample.fcs, header_only=True)
         except UnreadableFcs as error:
             what = f"{sample.fcs} can't be read: {error.what}"
-            mend = f"{error.mend} The run goes on without it.".strip()
+            mend = f"{error.mend.rstrip('.')}. The run goes on without it.".removeprefix(". ")
             headers.unreadable.append(Fault(file=_SHEET, row=rows[name], column="fcs", what=what, mend=mend))
             continue
         headers.events[name] = file.event_count

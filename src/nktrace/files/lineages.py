@@ -29,7 +29,7 @@ def write_lineages(path: Path | str, lineages: Lineages) -> None:
         full = np.full(len(lineages), np.nan, dtype=np.float32)
         full[lineages.nk_rows] = lineages.nk_markers.column(marker)
         columns[_MARKER + marker] = full
-    note = {k: getattr(lineages, k) for k in ("sample", "panel", "batch", "failure")}
+    note = {k: getattr(lineages, k) for k in ("sample", "panel", "batch", "failure", "doubts")}
     table = pa.table({name: pa.array(values) for name, values in columns.items()})
     table = table.replace_schema_metadata({"nktrace": json.dumps(note)})
     with replacing(path) as draft:
@@ -62,8 +62,10 @@ def read_lineages(path: Path | str) -> Lineages:
     values = np.empty((nk_rows.size, len(markers)), dtype=np.float32, order="F")
     for column, full in enumerate(markers.values()):
         values[:, column] = full[nk_rows]
+    note = json.loads(metadata[b"nktrace"])
+    note["doubts"] = {population: tuple(flags) for population, flags in note.get("doubts", {}).items()}
     return Lineages(
-        **json.loads(metadata[b"nktrace"]),
+        **note,
         event=columns["event"],
         member=member,
         hla=starting(_HLA),

@@ -13,11 +13,13 @@ from typing import Any
 from nktrace import __version__
 from nktrace.files.atomic import replacing
 from nktrace.files.code import PACKAGE
+from nktrace.files.installation import knowledge
 from nktrace.files.sheets import read_study
 
+KNOWLEDGE = ("nk_subsets.tsv", "hla_antibodies.tsv", "reference_ranges.tsv", "grades.tsv")
+WORDS = {"keyword", "none", "controls"}  # compensations that are no file
 PACKAGES = (
-    "numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "statsmodels", "lifelines", "flowkit", "flowio",
-    "anndata", "snakemake", "matplotlib", "bokeh", "pydantic",
+    "numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "flowkit", "flowio", "anndata", "snakemake", "pydantic",
 )  # fmt: skip
 
 
@@ -26,8 +28,9 @@ def collect(study: Path) -> dict[str, Any]:
 
     Returns:
         Keys `nktrace` (version and digest of the code), `python`, `packages`, `configuration` (settings, and the
-        sha256 of every file of config/), `inputs` (sha256 per sample's FCS file), `references` (sha256 of every file
-        of the frozen references), `overrides`, `finished` (UTC, ISO 8601).
+        sha256 of every file of config/), `inputs` (sha256 per sample's FCS file), `knowledge`, `gating` and `matrices`
+        (sha256 of the tables in use, those that come with nktrace included), `references` (sha256 of every file of the
+        frozen references), `overrides`, `finished` (UTC, ISO 8601).
 
     Raises:
         StudyFaults: the sheets have faults.
@@ -42,6 +45,12 @@ def collect(study: Path) -> dict[str, Any]:
             sample.sample: {"fcs": sample.fcs, "sha256": sha256(study / sample.fcs)}
             for sample in sheets.samples.values()
             if (study / sample.fcs).is_file()
+        },
+        "knowledge": {name: sha256(study / knowledge(name, study)) for name in KNOWLEDGE},
+        "gating": {panel: sha256(study / path) for panel, path in sheets.gating.items()},
+        "matrices": {
+            path: sha256(study / path)
+            for path in sorted({sample.compensation for sample in sheets.samples.values()} - WORDS)
         },
         "references": hashes(study / "results" / "reference", study),
         "overrides": hashes(study / "config" / "overrides", study),

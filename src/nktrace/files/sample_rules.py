@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -157,16 +158,20 @@ def _fcs(row: Row, sheet: Sheet, around: Surroundings) -> str | None:
     inside = around.data_dir + "/".join(parts)
     if around.files_must_exist and not (around.directory / inside).is_file():
         _no_file(row, sheet, around, inside)
+    elif around.files_must_exist and not os.access(around.directory / inside, os.R_OK):
+        sheet.fault(f"no permission to read '{inside}'", row=row.number, column="fcs", mend="Let it be read.")
     return inside
 
 
 def _no_file(row: Row, sheet: Sheet, around: Surroundings, inside: str) -> None:
     file = around.directory / inside
     sheet.suggestions += 1
+    if file.is_dir():
+        sheet.fault(f"'{inside}' is a directory", row=row.number, column="fcs", mend="Write the file within it.")
+        return
     near = nearest(file.name, around.beside(file)) if sheet.suggestions <= MAX_SUGGESTIONS else None
-    what = f"'{inside}' is a directory" if file.is_dir() else f"there is no file '{inside}'"
     mend = f"Did you mean '{PurePosixPath(row['fcs']).with_name(near)}'?" if near else ""
-    sheet.fault(what, row=row.number, column="fcs", mend=mend)
+    sheet.fault(f"there is no file '{inside}'", row=row.number, column="fcs", mend=mend)
 
 
 def _check_compensation(row: Row, sheet: Sheet, around: Surroundings) -> None:

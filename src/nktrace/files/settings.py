@@ -7,6 +7,7 @@ files/configuration.py reads the file; the steps get what they use as JSON.
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -167,7 +168,15 @@ class Settings(Section):
     kinetics: Kinetics = Kinetics()
 
 
-def part(settings: Settings, *sections: str) -> str:
-    """The JSON of some settings, as the rules hand it to a step: `seed`, `level` and the named sections only."""
-    chosen = settings.model_dump(mode="json", include={"seed", "level", *sections})
-    return json.dumps({CHECKED: True} | chosen)
+def part(settings: Settings, *names: str) -> str:
+    """The JSON of some settings, as the rules hand it to a step: `seed`, `level` and what is named.
+
+    Args:
+        names: sections, or single settings as `section.setting`: a step reruns when one of these changes.
+    """
+    chosen: dict[str, Any] = {CHECKED: True, "seed": settings.seed, "level": settings.level}
+    for name in names:
+        section, _, setting = name.partition(".")
+        values = getattr(settings, section).model_dump(mode="json")
+        chosen.setdefault(section, {}).update({setting: values[setting]} if setting else values)
+    return json.dumps(chosen)

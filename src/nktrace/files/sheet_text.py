@@ -131,9 +131,9 @@ def _text(path: Path, sheet: Sheet) -> str:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        beside = [other.name for other in path.parent.glob("*")] if path.parent.is_dir() else []
-        near = nearest(path.name, beside)
-        sheet.fault("there is no such file", mend=f"Did you mean '{near}'?" if near else "")
+        beside = {other.stem: other.name for other in path.parent.glob("*")}  # .tsv alike makes no name near
+        near = nearest(path.stem, beside)
+        sheet.fault("there is no such file", mend=f"Is it '{beside[near]}'? Its name is {path.name}." if near else "")
         return ""
     except OSError as error:
         sheet.fault(f"the file can't be read ({error.strerror})")

@@ -6,7 +6,7 @@ The workflow reads a study at each parse, so this imports neither numpy nor anyt
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
@@ -89,7 +89,9 @@ def examine_study(directory: Path | str) -> Examined:
         directory=directory,
         data_dir=data_dir,
         patients=patients | {name: Patient(patient=name) for name in known - patients.keys()},
-        infusions={row["patient"]: row for row in patients_sheet.rows if row.values.get("infusion_date")},
+        infusions={
+            row["patient"]: row for row in patients_sheet.rows if "patient" in row and row.values.get("infusion_date")
+        },
         has_patients_sheet="patient" in patients_sheet.columns,
         panels=panels,
         files_must_exist=not simulated and data_dir is not None,
@@ -143,6 +145,7 @@ def _places(directory: Path, configuration: ExaminedSettings) -> tuple[str | Non
 
 def _knowledge(directory: Path, faults: list[Fault]) -> Collection[str] | None:
     """The ids of the antibodies, None where their table has faults; the study's own tables are all checked."""
+    start = len(faults)
     antibodies = _collected(faults, read_antibodies, directory / knowledge("hla_antibodies.tsv", directory))
     for name, read in OWN_KNOWLEDGE.items():
         if (directory / "config" / name).is_file():
@@ -151,6 +154,8 @@ def _knowledge(directory: Path, faults: list[Fault]) -> Collection[str] | None:
         from nktrace.files.subset_rules import read_subset_rules  # with numpy, like gating tables below
 
         _collected(faults, read_subset_rules, directory / "config" / "nk_subsets.tsv")
+    own = str(directory / "config")  # named as the other sheets are, relative to the study
+    faults[start:] = [replace(fault, file=fault.file.replace(own, "config", 1)) for fault in faults[start:]]
     return antibodies
 
 

@@ -34,13 +34,6 @@ class Cluster:
     fraction: float
     stability: float = math.nan
 
-    @property
-    def label(self) -> str:
-        """The name for tables: an ambiguous cluster says between which subsets."""
-        if self.subset != AMBIGUOUS:
-            return self.subset
-        return f"{AMBIGUOUS}: " + ", ".join(f"{name} {share:.2f}" for name, share in list(self.shares.items())[:2])
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterReference:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from nktrace.model.intervals import Interval
+
+if TYPE_CHECKING:
+    from nktrace.model.gates import Status  # with numpy, which reading a study does not need
 
 
 class Platform(StrEnum):
@@ -63,6 +67,7 @@ class Gated:
     """A population of a sample as it was counted.
 
     Attributes:
+        status, reason: of its own gate.
         channels: the markers of its gate, sorted; empty where they are not known.
         over_time: it is what a gate on time kept: less of the tube was looked at.
     """
@@ -71,6 +76,8 @@ class Gated:
     parent: str
     events: int
     parent_events: int
+    status: Status
+    reason: str
     channels: tuple[str, ...] = ()
     over_time: bool = False
 

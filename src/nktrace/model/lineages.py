@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ class Lineages:
         nk_rows: which of the n rows are NK, ascending, shape (k,).
         nk_markers: transformed values of every used marker (time apart) for those rows, shape (k, markers).
         failure: why the file could not be read; empty where it could.
+        doubts: per population the flags of the doubtful gates it rests on (science/doubt.py); sound ones are absent.
     """
 
     sample: str
@@ -34,6 +35,7 @@ class Lineages:
     nk_rows: NDArray[np.int64]
     nk_markers: Events
     failure: str = ""
+    doubts: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return int(self.event.shape[0])

@@ -8,6 +8,7 @@ from typing import Any
 
 from nktrace.model.study import Sample
 from nktrace.pages.words import NOT_AVAILABLE, day, interval, label, percent
+from nktrace.science.doubt import flags_in, together
 
 Row = Mapping[str, Any]
 Answer = dict[str, Any]
@@ -26,12 +27,13 @@ def answers(
     """Whose, how many, which subset, for how long: `question`, `value`, `unit` and further `lines` of each."""
     quantities = {row["quantity"]: row for row in kinetics if row["measure"] == "donor_nk"}
     shares = sorted((row for row in chimerism if row["population"] == "nk"), key=lambda row: row["day"])
-    return [
+    found = [
         _whose(shares),
         _how_many(quantities, trajectories),
         _which(samples, subsets, chimerism),
-        _how_long(quantities),
+        _how_long(quantities, trajectories),
     ]
+    return [answer | {"lines": list(dict.fromkeys(answer["lines"]))} for answer in found]
 
 
 def _whose(shares: Sequence[Row]) -> Answer:
@@ -41,6 +43,7 @@ def _whose(shares: Sequence[Row]) -> Answer:
         highest = max(seen, key=lambda row: row["donor_fraction"])
         answer = _answer("Whose?", interval(highest, "donor_fraction", show="fraction"))
         answer["unit"] = f"donor, the highest share of NK cells (day {day(highest['day'])})"
+        answer["lines"] += doubtful(highest)
     elif told:
         answer = _answer("Whose?", "no donor NK found", unit=f"in {len(told)} sample(s)")
     else:
@@ -48,6 +51,7 @@ def _whose(shares: Sequence[Row]) -> Answer:
         answer["lines"] = [next((row["reason"] for row in shares if row["reason"]), "no sample with HLA stains")]
     if told:
         answer["lines"].append(f"latest, day {day(told[-1]['day'])}: {share_of(told[-1])}")
+        answer["lines"] += doubtful(told[-1])
     return answer
 
 
@@ -60,18 +64,31 @@ def share_of(row: Row) -> str:
     return label(row["status"])
 
 
+def doubtful(*rows: Row | None) -> list[str]:
+    """What is doubtful about the gates that these rows rest on, a line for each."""
+    flags = together(*(flags_in(row["reason"]) for row in rows if row is not None))
+    return [flag.replace("_", " ", 1) for flag in flags]
+
+
+def _at(trajectories: Sequence[Row], measure: str, when: Row | None) -> list[Row]:
+    """The visits of a measure on the day that a quantity names."""
+    return [row for row in trajectories if when and row["measure"] == measure and row["day"] == when["value"]]
+
+
 def _how_many(quantities: Mapping[str, Row], trajectories: Sequence[Row]) -> Answer:
     peak, when = quantities.get("cmax"), quantities.get("tmax")
     unit = f"{peak['unit']}, peak of donor NK cells" if peak else ""
     if when and not math.isnan(when["value"]):
         unit += f" (day {day(when['value'])})"
     answer = _answer("How many?", _value(peak), unit=unit)
+    answer["lines"] += doubtful(*_at(trajectories, "donor_nk", when))
     nk = [row for row in trajectories if row["measure"] == "nk" and not math.isnan(row["observed"])]
     if nk:
         last = max(nk, key=lambda row: row["day"])
         shown = interval(last, "observed", "observed_low", "observed_high")
         below = "below " if last["censored"] else ""
         answer["lines"].append(f"all NK cells, day {day(last['day'])}: {below}{shown} {last['unit']}")
+        answer["lines"] += doubtful(last)
     return answer
 
 
@@ -86,6 +103,7 @@ def _which(samples: Sequence[Sample], subsets: Sequence[Row], chimerism: Sequenc
     mine = sorted((row for row in exclusive if row["sample"] == latest.sample), key=lambda row: -row["fraction_of_nk"])
     unit = f"{interval(mine[0], 'fraction_of_nk', show='percent')} of NK cells (day {day(latest.day)})"
     answer = _answer("Which subset?", label(mine[0]["subset"]), unit=unit)
+    answer["lines"] += doubtful(mine[0])
     names = {row["subset"] for row in exclusive}
     donor = [row for row in chimerism if row["population"] in names and row["status"] in SEEN]
     donor = [row for row in donor if not math.isnan(row["donor_cells_per_ul"])]
@@ -94,16 +112,18 @@ def _which(samples: Sequence[Sample], subsets: Sequence[Row], chimerism: Sequenc
         cells = interval(most, "donor_cells_per_ul", "donor_cells_ci_low", "donor_cells_ci_high")
         words = f"donor cells, the most: {label(most['population'])}, {cells} cells/µL (day {day(most['day'])})"
         answer["lines"].append(words)
+        answer["lines"] += doubtful(most)
     return answer
 
 
-def _how_long(quantities: Mapping[str, Row]) -> Answer:
+def _how_long(quantities: Mapping[str, Row], trajectories: Sequence[Row]) -> Answer:
     last, below, half = (quantities.get(name) for name in ("tlast", "first_below", "half_life_days"))
     if last is None or math.isnan(last["value"]):
         answer = _answer("For how long?", NOT_AVAILABLE, unit=(last["reason"] or "") if last else "")
     else:
         still = "still detected at the last visit" if last["status"] == "censored" else "donor NK last detected"
         answer = _answer("For how long?", f"day {day(last['value'])}", unit=still)
+        answer["lines"] += doubtful(*_at(trajectories, "donor_nk", last))
     if below and below["status"] == "ok":
         answer["lines"].append(f"first below detection: day {interval(below, 'value', show='day')}")
     if half:

@@ -11,6 +11,7 @@ from nktrace.model.pictures import Picture
 from nktrace.model.study import Sample
 from nktrace.pages.render import drawn, page
 from nktrace.pages.words import interval, number, percent
+from nktrace.science.doubt import flags_in
 
 Row = Mapping[str, Any]
 
@@ -65,7 +66,9 @@ def _facts(populations: Sequence[Row], subsets: Sequence[Row]) -> list[dict[str,
             facts.append({"name": "NK of lymphocytes", "value": percent(nk["events"] / lymphocytes["events"])})
     bright = next((row for row in subsets if row["subset"] == "bright" and row["status"] == "ok"), None)
     if bright:
-        facts.append({"name": "bright of NK (95\u202f%)", "value": interval(bright, "fraction_of_nk", show="percent")})
+        doubt = " – gate doubtful" if flags_in(bright["reason"]) else ""
+        value = interval(bright, "fraction_of_nk", show="percent") + doubt
+        facts.append({"name": "bright of NK (95\u202f%)", "value": value})
     return facts
 
 

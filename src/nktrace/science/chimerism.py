@@ -121,7 +121,8 @@ def change(
 def donor_cells(sample: MarkerCounts, controls: Controls, cells_per_ul: Interval, *, level: float) -> Interval:
     """Donor cells per µL: count times fraction, each with its own error; unknown without a count.
 
-    The count is taken as log-normal on either side of its point, independent of the fraction.
+    The count is taken as log-normal on either side of its point, independent of the fraction. A concentration is not
+    negative, also where the corrected fraction is.
     """
     if not cells_per_ul.known:
         return UNKNOWN
@@ -133,7 +134,7 @@ def donor_cells(sample: MarkerCounts, controls: Controls, cells_per_ul: Interval
     points = count * np.clip(fraction_points(sample, controls), 0, 1)
     low, high = np.quantile(points, _tails(level))
     high = max(float(high), cells_per_ul.value * min(1.0, _room(sample.events, controls.separation, level)))
-    return Interval(cells_per_ul.value * _point(sample, controls), float(low), high)
+    return Interval(max(0.0, cells_per_ul.value * _point(sample, controls)), float(low), high)
 
 
 def infused_bound(dose_per_kg: float) -> float:

@@ -92,7 +92,8 @@ def fit_reference(
         draws: one per reference sample.
         detectors: of the columns of the draws.
         rules: the subsets that clusters are named by.
-        prototypes, metaclusters: at most so many; fewer where there are few events.
+        prototypes, metaclusters: at most so many; fewer where there are few events, and one cluster where there is one
+            marker only: slices of one peak are no kinds of cells.
         bootstrap: refits behind the stability.
         min_share: share of a cluster's members that a subset needs to give it its name.
     """
@@ -111,11 +112,12 @@ def fit_reference(
     number = min(prototypes, max(1, len(scaled) // EVENTS_PER_PROTOTYPE), len(np.unique(scaled, axis=0)))
     fitted = _fit_prototypes(scaled, number, seed)
     nearest, distance = nearest_prototype(scaled, fitted)
-    joined = _join(fitted, np.bincount(nearest, minlength=number), metaclusters)
+    clusters = metaclusters if len(markers) > 1 else 1
+    joined = _join(fitted, np.bincount(nearest, minlength=number), clusters)
     by_size = np.argsort(-np.bincount(joined[nearest], minlength=joined.max() + 1), kind="stable")
     numbers = (np.argsort(by_size)[joined] + 1).astype(np.int32)
     labels = numbers[nearest]
-    stability = _stability(scaled, labels, number, metaclusters, bootstrap, seed)
+    stability = _stability(scaled, labels, number, clusters, bootstrap, seed)
     subsets = np.concatenate([draw.subsets for draw in draws])
     return ClusterReference(
         panel=panel,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from nktrace.model.chimerism import ChimerismRow, ChimerismStatus, HlaCut
 from nktrace.model.hla import Direction
 from nktrace.model.intervals import Interval
 from nktrace.model.study import ON_THE_TIMELINE, Patient
+from nktrace.science.doubt import Flags, failed
 from nktrace.science.hla_controls import EX_VIVO, LINEAGE_OF, Tube, joined
 from nktrace.science.population_chimerism import Choices, Markers, Population
 
@@ -23,6 +25,7 @@ def patient_chimerism(
     cells_per_ul: Mapping[tuple[str, str], Interval],
     dose_per_kg: float,
     choices: Choices,
+    doubts: Mapping[tuple[str, str], Flags] = MappingProxyType({}),
 ) -> tuple[list[ChimerismRow], list[ChimerismRow]]:
     """The rows of chimerism.tsv and of chimerism_by_antibody.tsv.
 
@@ -35,6 +38,7 @@ def patient_chimerism(
         cuts: rows of hla_cuts.tsv.
         cells_per_ul: counts by (sample, population).
         dose_per_kg: infused cells per kg; nan if not known.
+        doubts: flags of doubtful gates by (sample, population), for the reasons; without an estimate if one failed.
     """
     by_sample = {tube.sample.sample: tube for tube in tubes}
     subsets = sorted({str(name) for tube in tubes for name in np.unique(tube.subset) if name})
@@ -52,7 +56,8 @@ def patient_chimerism(
             mask = tube.mask(population)
             if mask is None:
                 continue
-            work = Population(patient, tube, population, mask, by_sample, cells_per_ul, dose_per_kg, choices)
+            flags = doubts.get((tube.sample.sample, population), ())
+            work = Population(patient, tube, population, mask, by_sample, cells_per_ul, dose_per_kg, choices, flags)
             rows = [work.row(Markers((marker,))) for marker in markers]
             alone += rows
             together.append(_best(work, markers, rows))
@@ -72,6 +77,8 @@ def _best(work: Population, markers: Sequence[Mapping[str, HlaCut]], rows: Seque
     """The row of all antibodies together: two of opposite direction where both inform, else the best one alone."""
     if not rows:
         return work.without("no HLA marker of this panel has a row in hla_cuts.tsv")
+    if failed(work.flags):
+        return work.without("", ChimerismStatus.INDETERMINATE)
     informing = [
         (row.controls.separation, number, row)
         for number, row in enumerate(rows)

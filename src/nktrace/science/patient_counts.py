@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nktrace.model.counting import CountRow, CountStatus, Gated, GradeBand, Platform, ReferenceRange
 from nktrace.model.intervals import UNKNOWN, Interval
@@ -18,6 +18,7 @@ from nktrace.science.counting import (
     share_of,
     volumetric_count,
 )
+from nktrace.science.doubt import Flags, doubts, failed, flag_of, together
 
 BEADS = "beads"
 LYMPHOCYTES = "lymphocytes"
@@ -65,6 +66,10 @@ class Tube:
             population = self.gated[population].parent
         return line
 
+    def flags(self, population: str) -> Flags:
+        """Of the doubtful gates that a population rests on."""
+        return doubts(self.gated.values()).get(population, ())
+
     def watched(self, population: str) -> float:
         """Share of the tube's events that the gates on time above a population have kept."""
         share = 1.0
@@ -91,6 +96,7 @@ class _Count:
     platform: Platform
     status: CountStatus = CountStatus.OK
     reasons: tuple[str, ...] = ()
+    flags: Flags = ()
 
 
 def patient_counts(
@@ -104,7 +110,8 @@ def patient_counts(
     """The rows of counts.tsv: every counted population of every ex vivo sample on the timeline that could be read.
 
     A tube without a platform of its own takes the count of a shared population from a tube of the same specimen, times
-    its own share of that population.
+    its own share of that population. A count that rests on a doubtful gate is a warning and has no grade; of a gate
+    that failed there is no count.
     """
     timeline = [
         tube
@@ -127,7 +134,9 @@ def patient_counts(
         for population in (*COUNTED, *tube.subsets):
             if population not in tube.gated:
                 continue
-            if siblings and _declared(tube)[0] is Platform.NONE:
+            if failed(tube.flags(population)):
+                count = _none("; ".join(tube.flags(population)))
+            elif siblings and _declared(tube)[0] is Platform.NONE:
                 count = _joined(tube, siblings[0], population, choices)
             else:
                 count = _own(tube, population, choices)
@@ -168,7 +177,7 @@ def _own(tube: Tube, population: str, choices: Choices) -> _Count:
     if watched == 0:
         return _none("the gate on time kept nothing")
     if platform is not Platform.BEADS:
-        return _volumetric(tube, cells, watched, from_file, choices)
+        return _volumetric(tube, population, watched, from_file, choices)
     beads = tube.gated[BEADS].events
     if beads == 0:
         return _none("no bead events")
@@ -183,12 +192,13 @@ def _own(tube: Tube, population: str, choices: Choices) -> _Count:
     )
     few = beads < choices.min_beads
     reasons = (f"few_beads ({beads} < {choices.min_beads})",) if few else ()
-    return _Count(value, platform, CountStatus.WARN if few else CountStatus.OK, reasons)
+    flags = together(tube.flags(population), flag_of(tube.gated[BEADS]))
+    return _Count(value, platform, CountStatus.WARN if few else CountStatus.OK, reasons, flags)
 
 
-def _volumetric(tube: Tube, cells: int, watched: float, from_file: bool, choices: Choices) -> _Count:
+def _volumetric(tube: Tube, population: str, watched: float, from_file: bool, choices: Choices) -> _Count:
     value = volumetric_count(
-        cells,
+        tube.gated[population].events,
         acquired_ul=(tube.file_ul if from_file else tube.sample.acquired_ul) * watched,
         dilution=tube.sample.dilution,
         pipette_cv=choices.pipette_cv,
@@ -199,7 +209,7 @@ def _volumetric(tube: Tube, cells: int, watched: float, from_file: bool, choices
         reasons.append(f"volume {tube.file_ul:g} uL by the file's $VOL, which holds for unwashed tubes only")
     if watched < 1:
         reasons.append(f"volume taken at {watched:.1%}: the rest of the time was cut out")
-    return _Count(value, Platform.VOLUMETRIC, reasons=tuple(reasons))
+    return _Count(value, Platform.VOLUMETRIC, reasons=tuple(reasons), flags=tube.flags(population))
 
 
 def _dual(tube: Tube, population: str, choices: Choices) -> _Count:
@@ -217,7 +227,11 @@ def _dual(tube: Tube, population: str, choices: Choices) -> _Count:
         level=choices.level,
     )
     separated = () if sample.material == WHOLE_BLOOD else (f"{sample.material}: separation may shift the shares",)
-    return _Count(value, Platform.DUAL, reasons=separated)
+    if not value.known:
+        return _none(f"no events in {LYMPHOCYTES}")
+    # the analyser's own lymphocytes, whatever is gated here
+    flags = () if population == LYMPHOCYTES else tube.flags(population)
+    return _Count(value, Platform.DUAL, reasons=separated, flags=flags)
 
 
 def _joined(tube: Tube, sibling: Tube, population: str, choices: Choices) -> _Count:
@@ -230,12 +244,14 @@ def _joined(tube: Tube, sibling: Tube, population: str, choices: Choices) -> _Co
     whole = _own(sibling, shared, choices)
     value = share_of(whole.value, tube.gated[population].events, tube.gated[shared].events, level=choices.level)
     if not value.known:
-        return _none(f"no count of {shared} in {sibling.sample.sample}, or none here")
+        return _none("; ".join((f"no count of {shared} in {sibling.sample.sample}, or none here", *whole.reasons)))
     reasons = [f"joined ({shared} counted in {sibling.sample.sample})", *whole.reasons]
     here, there = tube.gated[shared].channels, sibling.gated[shared].channels
     if here and there and here != there:
         reasons.append(f"definition_differs ({shared} by {'+'.join(here)} here, by {'+'.join(there)} there)")
-    return _Count(value, whole.platform, whole.status, tuple(reasons))
+    there_too = tuple(f"{flag} in {sibling.sample.sample}" for flag in whole.flags)
+    flags = there_too if population == shared else together(tube.flags(population), there_too)
+    return _Count(value, whole.platform, whole.status, tuple(reasons), flags)
 
 
 def _with_lymphosum(tube: Tube, population: str, count: _Count) -> _Count:
@@ -248,7 +264,8 @@ def _with_lymphosum(tube: Tube, population: str, count: _Count) -> _Count:
     if status is CountStatus.OK:
         return count
     worst = max(count.status, status, key=_SEVERITY.index)
-    return _Count(count.value, count.platform, worst, (*count.reasons, f"lymphosum {share:.1%}, expected 95 ± 5 %"))
+    reasons = (*count.reasons, f"lymphosum {share:.1%}, expected 95 ± 5 %")
+    return replace(count, status=worst, reasons=reasons)
 
 
 def _none(reason: str) -> _Count:
@@ -264,13 +281,18 @@ def _row(
     grades: Sequence[GradeBand],
 ) -> CountRow:
     reference = reference_range(population, ranges, sex=patient.sex, age_years=patient.age_years)
-    reasons = list(count.reasons)
+    status = max(count.status, CountStatus.WARN, key=_SEVERITY.index) if count.flags else count.status
+    reasons = [*count.flags, *count.reasons]
     grade = ""
     if count.value.known:
         limit = reference.low if reference else math.nan
         grade = grade_of(count.value.value, population, grades, lower_limit=limit)
         graded = any(band.population == population for band in grades)
-        if graded and not grade:
+        if graded and (count.flags or status is CountStatus.FAIL):
+            grade = ""
+            why = "a gate it rests on is doubtful" if count.flags else "the count fails its check"
+            reasons.append(f"no grade: {why}")
+        elif graded and not grade:
             reasons.append("no grade: the lower limit of normal needs sex and age")
         if grade not in ("", "0") and count.value.value >= limit:
             reasons.append(f"grade {grade} by its absolute threshold, although within the reference range")
@@ -283,6 +305,6 @@ def _row(
         platform=count.platform,
         reference=reference,
         grade=grade,
-        status=count.status,
+        status=status,
         reason="; ".join(reasons),
     )

@@ -13,6 +13,7 @@ from nktrace.model.hla import Direction
 from nktrace.model.intervals import UNKNOWN, Interval
 from nktrace.model.study import Patient, Role
 from nktrace.science.chimerism import between_blank_cv, change, donor_cells, estimate, infused_bound
+from nktrace.science.doubt import Flags, failed
 from nktrace.science.hla_controls import ALL, EX_VIVO, LINEAGE_OF, NK, Tube, joined
 from nktrace.science.hla_positivity import looks_donor
 
@@ -69,7 +70,7 @@ class Markers:
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """One population of one sample, with all that its estimate needs."""
+    """One population of one sample, with all that its estimate needs; `flags` tell of doubtful gates (doubt.py)."""
 
     patient: Patient
     tube: Tube
@@ -79,15 +80,19 @@ class Population:
     cells_per_ul: Mapping[tuple[str, str], Interval]
     dose_per_kg: float
     choices: Choices
+    flags: Flags = ()
 
     def without(self, reason: str, status: ChimerismStatus = ChimerismStatus.UNINFORMATIVE) -> ChimerismRow:
         """A row without an estimate."""
-        return self._row(MarkerCounts(events=int(self.mask.sum()), positive=0), Estimate(status=status), reason=reason)
+        events = MarkerCounts(events=int(self.mask.sum()), positive=0)
+        return self._row(events, Estimate(status=status), reason=joined([*self.flags, reason]))
 
     def row(self, markers: Markers) -> ChimerismRow:
         """The row of one antibody, or of two that must agree."""
         lineage = LINEAGE_OF.get(self.name, NK)
         events = MarkerCounts(events=int(self.mask.sum()), positive=0)
+        if failed(self.flags):
+            return self._row(events, _indeterminate(), reason=joined(self.flags), markers=markers)
         for cut in markers.any:
             if not cut.direction:
                 return self._row(
@@ -116,7 +121,7 @@ class Population:
             if result.status is ChimerismStatus.NOT_DETECTED and cells.known:  # as the fraction: there may be none
                 cells = Interval(cells.value, 0.0, cells.high)
             change_ = self._change(markers, lineage, counts, controls, blanks)
-        flags = [*result.reasons, *notes, *more, *shares, *self._flags(counts, controls, cells)]
+        flags = [*self.flags, *result.reasons, *notes, *more, *shares, *self._flags(counts, controls, cells)]
         return self._row(
             counts, result, controls=controls, cells=cells, change_=change_, reason=joined(flags), markers=markers
         )

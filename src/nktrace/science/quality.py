@@ -96,9 +96,13 @@ def _removed(name: str, gated: GatedSample, gate: Gate | None, limit: float, *, 
         return Check(check=name, limit=limit, status=Verdict.SKIPPED, reason=f"{gate.parent} has no events")
     share = 1 - _size(inside) / parent
     status = Verdict.PASS if share <= limit else Verdict.WARN if share <= fail else Verdict.FAIL
-    over = f"{share:.1%} of {gate.parent} removed, more than {limit:.0%}" if share > limit else ""
+    over = f"{share:.1%} of {_events_of(gate.parent)} removed, more than {limit:.0%}" if share > limit else ""
     reason = "; ".join(filter(None, (over, gate.reason)))
     return Check(check=name, value=share, limit=limit, status=status, reason=reason)
+
+
+def _events_of(population: str) -> str:
+    return "all events" if population == ROOT else f"the events of `{population}`"
 
 
 def off_scale_share(values: FloatArray, top: float) -> float:

@@ -32,7 +32,7 @@ def time_to_threshold(
 
     Status is `censored` where it was not reached: `high` is then infinite, `low` the last day known to be below. Death
     first means never: the value is infinite and `low` the day of death. Above at baseline is not at risk, thus
-    `not_estimable`.
+    `not_estimable`, and so is a first visit above without a baseline: it may never have been below.
     """
     after = [visit for visit in series.after if np.isnan(death_day) or visit.day <= death_day]
     days = sorted({visit.day for visit in after})
@@ -50,6 +50,8 @@ def time_to_threshold(
     above = [_reached([visit for visit in after if visit.day == day], threshold) for day in days]
     for index, day in enumerate(days):
         if above[index] and (not confirm or (index + 1 < len(days) and above[index + 1])):
+            if baseline is None and not index:
+                return result(UNKNOWN, "not_estimable", f"no baseline: above on day {day:g}, and perhaps before")
             before = days[index - 1] if index else 0.0
             crossing = _crossing(after, threshold, before, day) if index else (before + day) / 2
             return result(Interval(crossing, before, day), "ok", "no baseline" if baseline is None else "")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from nktrace.model.events import Mask
 from nktrace.model.lineages import Lineages
 from nktrace.model.subsets import NK, Sign, SubsetCount, SubsetKind, SubsetRule, SubsetStatus
+from nktrace.science.doubt import Flags, failed, together
 from nktrace.science.intervals import wilson
 
 NO_SUBSET = -1
@@ -32,10 +34,17 @@ def normalised(marker: str) -> str:
 
 
 def nk_members(lineages: Lineages) -> dict[str, Mask]:
-    """Membership of the NK events in every gated population, shape (nk events,); empty where NK was not gated."""
+    """Membership of the NK events in every gated population, shape (nk events,); empty where NK was not gated.
+
+    A population whose gate failed is left out: that none of the cells stand in it says nothing.
+    """
     if NK not in lineages.member:
         return {}
-    return {population: mask[lineages.nk_rows] for population, mask in lineages.member.items()}
+    return {
+        population: mask[lineages.nk_rows]
+        for population, mask in lineages.member.items()
+        if population == NK or not failed(lineages.doubts.get(population, ()))
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,29 +68,40 @@ class SubsetCalls:
 
 
 def call_subsets(
-    rules: Sequence[SubsetRule], member: Mapping[str, Mask], *, markers: Sequence[str], level: float
+    rules: Sequence[SubsetRule],
+    member: Mapping[str, Mask],
+    *,
+    markers: Sequence[str],
+    level: float,
+    doubts: Mapping[str, Flags] = MappingProxyType({}),
 ) -> SubsetCalls:
     """Share out the NK cells to exclusive subsets by priority, and count overlapping states.
 
     What the gated populations cannot resolve is not available, and its cells go to the next rule that they meet. The
-    last exclusive rule takes every cell (files/subset_rules.py sees to that), so the fractions sum to 1.
+    last exclusive rule takes every cell (files/subset_rules.py sees to that), so the fractions sum to 1. A subset is as
+    doubtful as the gates of its signs, and an exclusive one as those of the rules before it, which it gets the rest of.
 
     Args:
         rules: any order; exclusive ones are tried by priority.
         member: masks of gated populations over the NK events, shape (nk events,) each; `nk` among them if it was gated.
         markers: of the panel, for the reasons.
         level: of the Wilson intervals.
+        doubts: flags of populations that rest on doubtful gates, for the reasons.
     """
     exclusive = by_priority(rules)
     index = subset_index(exclusive, member)
     counts = []
+    before: Flags = ()
     for number, rule in enumerate([*exclusive, *(rule for rule in rules if rule.kind is SubsetKind.STATE)]):
-        lacking = _lacking(rule, member, markers)
+        lacking = _lacking(rule, member, markers, doubts)
         if lacking:
             counts.append(_not_resolvable(rule, None, index.size if NK in member else None, lacking))
         else:
             mask = index == number if rule.kind is SubsetKind.EXCLUSIVE else _holds(rule, member)
-            counts.append(_count(rule, mask, member, level=level))
+            flags = _doubts_of(rule, member, doubts)
+            if rule.kind is SubsetKind.EXCLUSIVE:
+                flags = before = together(flags, before)
+            counts.append(_count(rule, mask, member, flags, level=level))
     return SubsetCalls(tuple(rule.subset for rule in exclusive), index, tuple(counts))
 
 
@@ -107,10 +127,17 @@ def _gated(sign: Sign, member: Mapping[str, Mask]) -> str | None:
     return next((population for population in sign.populations if population in member), None)
 
 
-def _lacking(rule: SubsetRule, member: Mapping[str, Mask], markers: Sequence[str]) -> str:
+def _doubts_of(rule: SubsetRule, member: Mapping[str, Mask], doubts: Mapping[str, Flags]) -> Flags:
+    used = [_gated(sign, member) for clause in rule.required for sign in clause]
+    return together(*(doubts.get(population or "", ()) for population in (*used, NK)))
+
+
+def _lacking(rule: SubsetRule, member: Mapping[str, Mask], markers: Sequence[str], doubts: Mapping[str, Flags]) -> str:
     """What is missing to decide a rule, for people; empty if nothing is."""
     if NK not in member:
         return "the population nk was not gated"
+    if failed(doubts.get(NK, ())):
+        return "; ".join(doubts[NK])
     in_panel = {population_of(marker) for marker in markers}
     reasons = []
     for clause in rule.required:
@@ -118,7 +145,11 @@ def _lacking(rule: SubsetRule, member: Mapping[str, Mask], markers: Sequence[str
             continue
         signs = "/".join(sign.text for sign in clause)
         populations = [population for sign in clause for population in sign.populations]
-        if in_panel.isdisjoint(populations):
+        unsound = together(*(doubts[population] for population in populations if failed(doubts.get(population, ()))))
+        if unsound:
+            reasons.append(f"{signs}: no gate that holds")
+            reasons += unsound
+        elif in_panel.isdisjoint(populations):
             reasons.append(f"{signs}: not in the panel")
         else:
             reasons.append(f"{signs}: in the panel, but no gate ({' or '.join(populations)})")
@@ -140,11 +171,11 @@ def _shows(sign: Sign, member: Mapping[str, Mask]) -> Mask:
     return member[population] if sign.positive else ~member[population]
 
 
-def _count(rule: SubsetRule, mask: Mask, member: Mapping[str, Mask], *, level: float) -> SubsetCount:
+def _count(rule: SubsetRule, mask: Mask, member: Mapping[str, Mask], flags: Flags, *, level: float) -> SubsetCount:
     if not mask.size:
         return _not_resolvable(rule, 0, 0, "no NK events")
     events = int(np.count_nonzero(mask))
-    notes = []
+    notes = list(flags)
     for clause in rule.required:
         used = [sign.text for sign in clause if _gated(sign, member)]
         if len(used) < len(clause):

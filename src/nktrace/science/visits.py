@@ -119,12 +119,12 @@ def _donor_visit(timeline: Timeline, row: Row, *, per: float, columns: tuple[str
 
 
 def _counted_nk(row: Row, timeline: Timeline, counts: Sequence[Row]) -> tuple[str, float] | None:
-    """Platform and NK cells per microlitre for a row of chimerism: by sample, else by specimen, else by day."""
+    """Platform and NK cells per microlitre for a row of chimerism: by sample, else by specimen (joined tubes)."""
     counted = [
         c for c in counts if c["population"] == "nk" and c["sample"] in timeline.samples and c["cells_per_ul"] > 0
     ]
     mine = timeline.samples[row["sample"]]
-    for shared in ("sample", "specimen", "day"):
+    for shared in ("sample", "specimen"):
         key = getattr(mine, shared)
         for count in counted:
             if key != "" and getattr(timeline.samples[count["sample"]], shared) == key:

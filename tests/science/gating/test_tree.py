@@ -219,3 +219,20 @@ def test_a_lineage_dump_stands_in_for_cd3() -> None:
     assert by_name["cd3_neg"].markers == ("Lineage",)
     assert "cd3" not in by_name
     assert replace(by_name["nk"], settings=ValleySettings()).parent == "dump_neg"
+
+
+def test_what_a_boolean_names_makes_it_as_doubtful() -> None:
+    """Without CD16 nothing vouches for bright cells: then dim ones, which are the others, are no surer."""
+    rng = np.random.default_rng(3)
+    panel = panel_of("p", CD56="lineage")
+    bright = line("nk_bright", "root", "CD56")
+    dim = GatingRow(
+        population="nk_dim", parent="root", channels=(), method="boolean", settings=BooleanSettings("!nk_bright")
+    )
+    rows, _ = resolve(GatingTable("t", (bright, dim)), panel)
+    events = events_of(CD56=level(rng, 4_000, 0.5))
+    sample = gate_sample(events, rows, panel=panel, priors=None, tops={}, options=OPTIONS, rng=np.random.default_rng(1))
+    by_name = {each.population: each for each in sample.gates}
+    assert "one peak" in by_name["nk_bright"].reason
+    assert by_name["nk_dim"].status is Status.WARN
+    assert by_name["nk_dim"].reason.startswith("gate_doubtful: nk_bright (")

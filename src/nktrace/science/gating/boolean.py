@@ -6,13 +6,14 @@ or  := and ('|' and)*        and := not ('&' not)*        not := '!' not | '(' o
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import reduce
 
 from nktrace.model.errors import GatingError
 from nktrace.model.events import Mask
-from nktrace.model.gates import Boolean, BooleanSettings, Edge, Gate, GatingRow
+from nktrace.model.gates import Boolean, BooleanSettings, Edge, Gate, GatingRow, Status
+from nktrace.science.doubt import doubts, failed, together
 from nktrace.science.gating.parent import Parent, settings_of
 
 _TOKEN = re.compile(r"\s*([!&|()]|[A-Za-z0-9][A-Za-z0-9._-]*)")
@@ -163,3 +164,21 @@ def shape(row: GatingRow, edges: tuple[Edge, ...]) -> Boolean:  # noqa: ARG001 -
 def estimate(parent: Parent, row: GatingRow) -> Gate:  # noqa: ARG001 - the signature of every method
     """A boolean is what the table says."""
     return Gate(population=row.population, parent=row.parent, method=row.method, shape=shape(row, ()))
+
+
+def with_named_doubts(gates: Sequence[Gate]) -> tuple[Gate, ...]:
+    """The same gates, each boolean as doubtful as the populations that it names: `!nk_bright` is no surer than bright.
+
+    Args:
+        gates: in table order, so that what a boolean names stands above it.
+    """
+    done: list[Gate] = []
+    for gate in gates:
+        if isinstance(gate.shape, Boolean):
+            known = doubts(done)
+            flags = together(*(known.get(name, ()) for name in sorted(names(gate.shape.expression))))
+            flags = tuple(flag for flag in flags if flag not in known.get(gate.parent, ()))
+            if flags:
+                gate = replace(gate, status=Status.FAIL if failed(flags) else Status.WARN, reason="; ".join(flags))
+        done.append(gate)
+    return tuple(done)

@@ -25,7 +25,7 @@ from nktrace.model.gates import (
 )
 from nktrace.model.panel import Kind, Panel, marker_key
 from nktrace.science.gating import REGISTRY
-from nktrace.science.gating.boolean import names, renamed
+from nktrace.science.gating.boolean import names, renamed, with_named_doubts
 from nktrace.science.gating.masks import mask
 from nktrace.science.gating.parent import Estimation, Parent, gate_of
 from nktrace.science.priors import combine, combine_whole
@@ -154,7 +154,7 @@ def gate_sample(
         own = {(edge.channel, edge.edge): edge for edge in gate.edges if row.method not in ("time", "margin")}
         inherited[row.population] = inherited[row.parent] | own
     del masks[ROOT]
-    return GatedSample(tuple(gates), masks, skipped, without)
+    return GatedSample(with_named_doubts(gates), masks, skipped, without)
 
 
 def _cleans(row: GatingRow, kinds: Mapping[str, Kind]) -> bool:
