@@ -91,8 +91,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"ERROR: {fault}", file=sys.stderr)
     except NktraceError as error:
         print(f"ERROR: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"ERROR: {error.filename}: {error.strerror}", file=sys.stderr)
     return 2
 
 

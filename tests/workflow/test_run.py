@@ -50,6 +50,11 @@ def test_a_finished_run_has_nothing_to_do(finished_study: Path, planned: Plan) -
     assert planned(finished_study) == {}
 
 
+def test_a_lost_table_is_made_again(study: Path, planned: Plan) -> None:
+    (study / "results" / "samples" / samples(study)[0]["sample"] / "subsets.tsv").unlink()
+    assert planned(study)["assign"] == 1
+
+
 def test_one_page_needs_one_sample(study: Path, planned: Plan) -> None:
     target = "results/samples/{}/report.html".format(samples(study)[1]["sample"])
     shutil.rmtree(study / "results" / "samples")
@@ -189,7 +194,7 @@ def test_a_dry_run_is_the_table_of_steps(study: Path, nktrace: Command) -> None:
 
 def test_a_lock_that_a_killed_run_left_is_one_line_with_its_mend(study: Path, nktrace: Command) -> None:
     locks = study / ".snakemake" / "locks"
-    locks.mkdir(parents=True)
+    locks.mkdir(parents=True, exist_ok=True)
     (locks / "0.output.lock").write_text("results/report/index.html\n", encoding="utf-8")
     (study / "results" / "report" / "index.html").unlink()
     done = nktrace("run", study)

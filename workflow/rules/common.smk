@@ -196,6 +196,13 @@ def all_pages():
     )
 
 
+def sample_and_patient_tables():
+    """What the cohort's tables are made of: a lost one is made again."""
+    samples = [f"results/samples/{sample}/{name}.tsv" for sample in SAMPLES for name in SAMPLE_TABLES]
+    gated = [f"results/samples/{sample}/{name}" for sample in SAMPLES for name in ("gates.xml", "nk.parquet")]
+    return samples + gated + [f"results/patients/{p}/{name}.tsv" for p in PATIENTS for name in PATIENT_TABLES]
+
+
 def cohort_tables():
     return [f"results/cohort/{name}.tsv" for name in (*SAMPLE_TABLES, *PATIENT_TABLES, "cohort", "clusters")]
 

@@ -6,10 +6,9 @@ import argparse
 import difflib
 from pathlib import Path
 
-from nktrace.commands.run import add_execution_arguments
+from nktrace.commands.run import add_execution_arguments, unreadable
 from nktrace.engine import snakemake
 from nktrace.files.sheets import read_study
-from nktrace.files.tables import read_table
 from nktrace.model.errors import NktraceError
 
 
@@ -30,16 +29,11 @@ def run(args: argparse.Namespace) -> int:
             mend=f"Did you mean {near[0]}?" if near else "",
         )
     directory = Path("results") / "samples" / args.sample
-    page = (directory / "report.html").as_posix()
-    code = snakemake(args.study, [page], cores=args.cores, profile=args.profile, dry_run=args.dry_run)
+    page, quality = ((directory / name).as_posix() for name in ("report.html", "qc.tsv"))
+    code = snakemake(args.study, [page, quality], cores=args.cores, profile=args.profile, dry_run=args.dry_run)
     if code or args.dry_run:
         return 2 if code else 0
-    unreadable = [
-        row["reason"]
-        for row in read_table(args.study / directory / "qc.tsv", "qc")
-        if row["check"] == "readable" and row["status"] == "fail"
-    ]
-    if unreadable:
-        raise NktraceError(unreadable[0], where=args.sample)
+    if reason := unreadable(args.study, args.sample):
+        raise NktraceError(reason, where=args.sample)
     print(f"\nOpen {args.study / page}")
     return 0

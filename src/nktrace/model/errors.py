@@ -28,7 +28,7 @@ class NktraceError(Exception):
     def __str__(self) -> str:
         line = f"{self.where}: {self.what}" if self.where else self.what
         if self.mend:
-            line = f"{line}. {self.mend}"
+            line = f"{line} {self.mend}" if line.endswith(("?", ".")) else f"{line}. {self.mend}"
         # one line, and no control character of a sheet or a keyword reaches the terminal
         return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(line.split()))
 
