@@ -134,3 +134,10 @@ def test_a_patient_without_visits_gets_reasons() -> None:
     found = read()
     assert {quantity.status for quantity in found.values()} == {"not_estimable"}
     assert all(quantity.reason for quantity in found.values())
+
+
+def test_of_several_baselines_the_latest_counts() -> None:
+    days = (visit(-7, 4.0, baseline=True), visit(-1, 8.0, baseline=True), visit(7, 2.0))
+    series = Series(patient="P", measure="nk", unit=CELLS, platform="beads", visits=days)
+    assert series.baseline is not None
+    assert series.baseline.day == -1

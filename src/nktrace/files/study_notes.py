@@ -78,10 +78,14 @@ def _chimerism(study: Study, followed: list[str], panels: Mapping[str, Panel]) -
             yield "no panel has a detector of kind hla, so no chimerism"
         return
     for column in ("recipient_hla", "donor_hla"):
-        infused = {row["patient"] for row in study.infusions if row["donor_hla"]} if column == "donor_hla" else set()
-        untyped = [p for p in followed if not getattr(study.patients[p], column) and p not in infused]
+        untyped = [p for p in followed if not getattr(study.patients[p], column)]
         yield from _line(f"{column} is NA, so chimerism is indeterminate", untyped)
-    lone = [p for p in followed if not _own_blank(study, p)]
+    other = {
+        r["patient"] for r in study.infusions if r["donor_hla"] not in ("", study.patients[r["patient"]].donor_hla)
+    }
+    what = "infusions.tsv has another donor_hla than patients.tsv, and chimerism goes by the latter alone"
+    yield from _line(what, sorted(other & set(followed)))
+    lone = [p for p in followed if not study.own_blanks(p)]
     pooled = [p for p in lone if study.pooled_blanks(p)]
     yield from _line("no blank of its own, so the blanks of other patients are pooled (flagged)", pooled)
     yield from _line("no blank at all, so no chimerism", [p for p in lone if p not in pooled])
@@ -92,11 +96,6 @@ def _chimerism(study: Study, followed: list[str], panels: Mapping[str, Panel]) -
         s.sample for s in study.samples.values() if s.role is Role.DONOR and not s.patient and s.donor not in donors
     ]
     yield from _line("its donor is no patient's donor, so it serves nobody", strays)
-
-
-def _own_blank(study: Study, patient: str) -> bool:
-    exposed = study.patients[patient].first_donor_exposure_day
-    return any(s.role is Role.BLANK or (s.role is Role.BASELINE and s.day < exposed) for s in study.samples_of(patient))
 
 
 def _countable(sample: Sample, with_volume: Collection[str]) -> bool:

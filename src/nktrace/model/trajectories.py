@@ -60,8 +60,10 @@ class Series:
 
     @property
     def baseline(self) -> Visit | None:
-        """The visit that change is measured from; of replicates the first."""
-        return next((visit for visit in self.visits if visit.baseline and visit.observed.known), None)
+        """The visit that change is measured from: the latest baseline, as for chimerism; of replicates the first."""
+        known = [visit for visit in self.visits if visit.baseline and visit.observed.known]
+        latest = max((visit.day for visit in known), default=None)
+        return next((visit for visit in known if visit.day == latest), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
