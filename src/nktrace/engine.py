@@ -125,6 +125,7 @@ class _Progress:
         self._terminal = sys.stderr.isatty()
 
     def take(self, line: str) -> None:
+        """One line of Snakemake's log."""
         if found := _FINISHED.match(line):
             self._rule = found["rule"].replace("_", " ")
         elif found := _STEPS.match(line):

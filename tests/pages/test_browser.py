@@ -156,6 +156,7 @@ def test_wide_tables_scroll_by_keyboard(opened: Any, results: Path) -> None:
     table.focus()
     opened.keyboard.press("ArrowRight")
     opened.wait_for_function("document.activeElement.scrollLeft > 0")
+    assert table.evaluate("element => element.scrollLeft") > 0
 
 
 def test_a_page_prints_on_a4(opened: Any, results: Path) -> None:

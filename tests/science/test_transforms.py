@@ -12,11 +12,9 @@ from hypothesis import strategies as st
 
 from nktrace.model.errors import ReferenceUnusable, SettingsError
 from nktrace.model.events import Events
-from nktrace.model.panel import Kind
 from nktrace.model.transforms import Asinh, Linear, Logicle, Scale
 from nktrace.science.transforms import (
     apply,
-    default_spec,
     error_bound,
     estimate_logicle,
     estimate_scale,
@@ -104,8 +102,6 @@ def test_specs_of_the_panel_sheet():
     assert parse_spec("logicle") is None
     assert parse_spec(" linear ") == Linear()
     assert parse_spec("asinh:150") == Asinh(150.0)
-    assert default_spec(Kind.LINEAGE) == "logicle"
-    assert default_spec(Kind.TIME) == default_spec(Kind.SCATTER) == "linear"
 
 
 @pytest.mark.parametrize(
@@ -165,7 +161,10 @@ class TestEstimate:
 
     def test_it_is_always_a_logicle(self):
         for noise in (1e-6, 1.0, 1e3, 1e7):
-            apply(np.array([1.0]), estimate_logicle(self.rng.normal(0, noise, 5000), top=262144.0))
+            estimated = estimate_logicle(self.rng.normal(0, noise, 5000), top=262144.0)
+            low, high = apply(np.array([0.0, estimated.t]), estimated)
+            assert 0 < low < high
+            assert high == pytest.approx(1.0, abs=1e-6)
 
 
 def test_a_scale_honours_the_sheet_and_names_the_marker_of_a_fault():

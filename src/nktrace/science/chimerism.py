@@ -15,7 +15,7 @@ from nktrace.model.chimerism import Category, ChimerismStatus, Controls, Estimat
 from nktrace.model.errors import MarkerDoesNotSeparate
 from nktrace.model.intervals import UNKNOWN, Interval
 from nktrace.science import posteriors as at
-from nktrace.science.intervals import clopper_pearson, normal_quantile
+from nktrace.science.intervals import clopper_pearson, normal_quantile, tails
 from nktrace.science.limits import limits
 from nktrace.science.posteriors import Points
 
@@ -35,7 +35,7 @@ def donor_fraction(
     """
     _check(sample, controls, min_separation)
     a, b = controls.blank.rate, controls.donor.rate
-    low, high = np.quantile(fraction_points(sample, controls), _tails(level))
+    low, high = np.quantile(fraction_points(sample, controls), tails(level))
     room = _room(sample.events, b - a, level)
     return Interval(
         (sample.rate - a) / (b - a),
@@ -114,7 +114,7 @@ def change(
     """Donor fraction minus that of the baseline. Where both have the same controls, their error is shared."""
     now = fraction_points(sample, sample_controls)
     then = fraction_points(baseline, baseline_controls, as_baseline=True)
-    low, high = np.quantile(np.clip(now, 0, 1) - np.clip(then, 0, 1), _tails(level))
+    low, high = np.quantile(np.clip(now, 0, 1) - np.clip(then, 0, 1), tails(level))
     return Interval(_point(sample, sample_controls) - _point(baseline, baseline_controls), float(low), float(high))
 
 
@@ -132,7 +132,7 @@ def donor_cells(sample: MarkerCounts, controls: Controls, cells_per_ul: Interval
         cells_per_ul.value, cells_per_ul.low, cells_per_ul.high, normal_quantile(level), at.COUNT
     )
     points = count * np.clip(fraction_points(sample, controls), 0, 1)
-    low, high = np.quantile(points, _tails(level))
+    low, high = np.quantile(points, tails(level))
     high = max(float(high), cells_per_ul.value * min(1.0, _room(sample.events, controls.separation, level)))
     return Interval(max(0.0, cells_per_ul.value * _point(sample, controls)), float(low), high)
 
@@ -171,10 +171,6 @@ def _point(sample: MarkerCounts, controls: Controls) -> float:
 def _room(events: int, separation: float, level: float) -> float:
     """The donor fraction that could hide behind no event at all: exact upper bound for 0 of n."""
     return float(1.0 - ((1.0 - level) / 2) ** (1.0 / events)) / separation
-
-
-def _tails(level: float) -> tuple[float, float]:
-    return (1 - level) / 2, (1 + level) / 2
 
 
 def _category(fraction: float, *, complete: float, mixed: float) -> Category:

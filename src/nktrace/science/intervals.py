@@ -63,3 +63,8 @@ def jeffreys(x: int, n: int, level: float) -> Interval:
     low = 0.0 if x == 0 else float(beta.ppf(tail, x + 0.5, n - x + 0.5))
     high = 1.0 if x == n else float(beta.ppf(1 - tail, x + 0.5, n - x + 0.5))
     return Interval(x / n, low, high)
+
+
+def tails(level: float) -> tuple[float, float]:
+    """The two quantiles between which an interval of this level lies."""
+    return (1 - level) / 2, (1 + level) / 2

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from nktrace.model.intervals import UNKNOWN, Interval
 from nktrace.model.trajectories import FRACTION, Curve, Quantity, Series, Visit
+from nktrace.science.intervals import tails
 from nktrace.science.visits import DONOR
 
 Array = NDArray[np.float64]
@@ -92,7 +93,7 @@ def _peak(series: Series, curve: Curve, level: float) -> list[Quantity]:
     days = _days(series.after)
     draws = curve.at(days)
     count = _count(series.after)
-    low, high = np.quantile(days[draws.argmax(axis=1)], _tails(level), method="inverted_cdf")
+    low, high = np.quantile(days[draws.argmax(axis=1)], tails(level), method="inverted_cdf")
     return [
         Quantity(name="cmax", value=_interval(draws.max(axis=1), level), unit=series.unit, n_points=count),
         Quantity(
@@ -179,7 +180,7 @@ def _nadir(series: Series, curve: Curve, level: float) -> list[Quantity]:
     days = _days(series.after)
     draws = curve.at(days)
     lowest = float(days[np.median(draws, axis=0).argmin()])
-    low, high = np.quantile(days[draws.argmin(axis=1)], _tails(level), method="inverted_cdf")
+    low, high = np.quantile(days[draws.argmin(axis=1)], tails(level), method="inverted_cdf")
     count = _count(series.after)
     result = partial(Quantity, name="nadir", unit=series.unit)
     nadir = _read(result, series, curve, lowest, level, why="", draws=draws.min(axis=1))
@@ -247,12 +248,8 @@ def _under(visit: Visit) -> Interval:
 def _interval(draws: Array, level: float) -> Interval:
     if not draws.size:
         return UNKNOWN
-    low, value, high = np.quantile(draws, [_tails(level)[0], 0.5, _tails(level)[1]])
+    low, value, high = np.quantile(draws, [tails(level)[0], 0.5, tails(level)[1]])
     return Interval(float(value), float(low), float(high))
-
-
-def _tails(level: float) -> tuple[float, float]:
-    return (1 - level) / 2, (1 + level) / 2
 
 
 def _days(visits: Sequence[Visit]) -> Array:

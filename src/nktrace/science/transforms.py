@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from nktrace.model.errors import ReferenceUnusable, SettingsError
 from nktrace.model.events import Events, FloatArray
-from nktrace.model.panel import Kind
 from nktrace.model.transforms import Asinh, Linear, Logicle, Scale, Transform
 from nktrace.science.logicle import logicle_exact, logicle_fast, logicle_inverse
 
@@ -29,11 +28,6 @@ MIN_NEGATIVE = 20
 
 def _decades(top: float) -> float:
     return DECADES + max(0.0, math.log10(top / DEFAULT_TOP))
-
-
-def default_spec(kind: Kind) -> str:
-    """The transform of a detector whose sheet leaves it open: logicle, but linear for time and scatter."""
-    return "linear" if kind in (Kind.TIME, Kind.SCATTER) else "logicle"
 
 
 def parse_spec(text: str) -> Linear | Asinh | None:
