@@ -18,11 +18,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("check", "read all sheets and FCS headers, report every fault at once"),
     "run": ("run", "run a study from FCS files to pages"),
     "sample": ("sample", "run one sample to its page"),
+    "import-gates": ("import_gates", "gates of Gating-ML or a FlowJo workspace, with our names"),
     "recount": ("recount", "count every population again with FlowKit, an independent second engine"),
     "simulate": ("simulate", "write FCS files with known truth for a whole cohort"),
     "hla": ("hla", "which antibodies tell donor from recipient"),
 }
 STEPS: dict[str, tuple[str, str]] = {
+    "spillover": ("spillover", "the spillover matrix of a batch from its single stains, with its report"),
     "survey": ("survey", "a draw of compensated events of one sample"),
     "fit-gates": ("fit_gates", "scale and gate priors of a panel, frozen as its reference"),
     "gate": ("gate", "gate one sample"),
@@ -44,6 +46,7 @@ STEPS: dict[str, tuple[str, str]] = {
 # steps that have no use for pandas, which pyarrow imports wherever it is installed (0.8 s of each process)
 WITHOUT_PANDAS = frozenset(
     (
+        "spillover",
         "survey",
         "fit-gates",
         "gate",
@@ -64,7 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen = next((word for word in arguments if not word.startswith("-")), None)
     if chosen in STEPS:
         _one_thread()
-    if argv is None and chosen in WITHOUT_PANDAS:  # only in a process of its own
+    alone = argv is None and "--imported" not in arguments  # only in a process of its own; FlowKit needs pandas
+    if alone and chosen in WITHOUT_PANDAS:
         sys.meta_path.insert(0, _NoPandas())
     parser = argparse.ArgumentParser(
         prog="nktrace",

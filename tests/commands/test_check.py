@@ -46,6 +46,16 @@ def test_a_study_without_faults_is_summed_up(study, capsys: pytest.CaptureFixtur
     assert "spillover" not in out
 
 
+def test_every_override_has_a_line(study, capsys: pytest.CaptureFixture[str]) -> None:
+    by = "who: A. Analyst\nwhen: 2026-03-01T10:00:00Z\nwhy: too low\n"
+    study.write("overrides/a.yaml", f"sample: S2\npopulation: nk\nmethod: shift\nsettings: x=0.05\n{by}")
+    study.write("overrides/b.yaml", f"batch: B1\npanel: main\npopulation: cd3\nmethod: valley\n{by}")
+    code, out, err = check(study, capsys)
+    assert (code, err) == (0, [])
+    assert "Override  nk of S2: shift x=0.05; by A. Analyst at 2026-03-01T10:00:00Z: too low" in out
+    assert "Override  cd3 of batch B1 of panel main: valley; by A. Analyst" in out
+
+
 def test_a_detector_that_a_file_lacks_names_the_row(study, capsys: pytest.CaptureFixture[str]) -> None:
     write(study.path / "data/s2.fcs", tuple(c for c in CHANNELS if c != "APC-A"))
     code, _, err = check(study, capsys)

@@ -12,7 +12,9 @@ import pytest
 from nktrace.cli import main
 from nktrace.files.installation import resource
 from nktrace.files.settings import Settings, part
+from nktrace.files.shifts import write_gate_error
 from nktrace.files.tables import read_table, write_table
+from nktrace.model.gates import NetShift
 from nktrace.model.study import Patient, Role, Sample
 from tests.commands.hla_tubes import SUBSETS, Patients, sample, write_populations, write_subsets
 
@@ -90,6 +92,24 @@ def test_beads_ranges_and_grades(samples: Samples) -> None:
     assert found["S1", "adaptive"]["cells_per_ul"] == pytest.approx(88.58 * 213 / 850, rel=1e-4)
     assert ("S1", "time") not in found
     assert ("S1", "beads") not in found
+
+
+def test_the_error_of_the_gates_is_in_the_interval_of_the_count(samples: Samples) -> None:
+    """The gate of NK and that of the beads each add 10 %; one that moves cells and beads alike adds nothing."""
+    samples.add(sample("S1", 7, **BEADS), TREE, subsets=850)
+    plain = samples.run()
+    moves = [
+        NetShift("nk", "CD56", "min", {"nk": 85, "adaptive": 85}, {"nk": -85, "adaptive": -85}),
+        NetShift("time", "Time", "max", {"beads": 950, "monocytes": 90}, {"beads": -950, "monocytes": -90}),
+    ]
+    write_gate_error(samples.path / "S1" / "gate_error.tsv", "S1", moves)
+    found = samples.run()
+    nk = found["S1", "nk"]
+    cv = math.log(nk["ci_high"] / nk["ci_low"]) / (2 * 1.96)
+    assert nk["cells_per_ul"] == plain["S1", "nk"]["cells_per_ul"]
+    assert cv == pytest.approx(math.sqrt(1 / 850 + 1 / 9_500 + 0.02**2 + 0.1**2 + 0.1**2), rel=0.03)
+    assert found["S1", "monocytes"]["ci_high"] == pytest.approx(plain["S1", "monocytes"]["ci_high"], rel=1e-3)
+    assert found["S1", "adaptive"]["ci_high"] > plain["S1", "adaptive"]["ci_high"]
 
 
 def test_few_beads_and_a_lineage_sum_that_is_off_are_said(samples: Samples) -> None:

@@ -19,6 +19,7 @@ from nktrace.files.hla_cuts import write_hla_cuts
 from nktrace.files.lineages import write_lineages
 from nktrace.files.rows import dump_rows, dump_sample
 from nktrace.files.settings import Settings, part
+from nktrace.files.shifts import write_shifts
 from nktrace.files.tables import read_rows, read_table
 from nktrace.model.chimerism import HlaCut, MarkerCounts
 from nktrace.model.events import Events
@@ -112,6 +113,7 @@ class Study:
     def add(self, sample: Lineages) -> str:
         path = self.directory / sample.sample / "lineages.parquet"
         write_lineages(path, sample)
+        write_shifts(path.parent / "shifts.parquet", ())
         return str(path)
 
     def fit(self, *paths: str, to: Path | None = None) -> int:
@@ -121,6 +123,7 @@ class Study:
     def assign(self, sample: str, *more: str, to: str = "") -> int:
         row = dump_sample(Sample(sample=sample, role=Role.TIMEPOINT, panel="nk14", batch="B1", fcs="x.fcs"))
         words = ["assign", "--sample", row, "--panel", str(self.panel), "--subsets", str(SUBSETS)]
+        words += ["--shifts", str(self.directory / sample / "shifts.parquet")]
         words += ["--settings", SETTINGS, "--reference", str(self.reference), *more]
         words += ["--output-dir", str(self.directory / (to or sample))]
         return main([*words, str(self.directory / sample / "lineages.parquet")])

@@ -58,7 +58,7 @@ def test_the_study_is_complete(study: Path) -> None:
     sheets, settings = read_study(study)
     assert settings.data_dir == "data"
     assert settings.simulate == ""
-    assert {s.role for s in sheets.samples.values()} == {Role.BLANK, Role.TIMEPOINT, Role.DONOR}
+    assert {s.role for s in sheets.samples.values()} == set(Role) - {Role.BASELINE}
     for sample in sheets.samples.values():
         file = read_fcs(study / "data" / Path(sample.fcs).name)
         truth = truth_of(study, sample.sample)
@@ -74,6 +74,23 @@ def test_bytes_do_not_depend_on_who_else_is_simulated(study: Path, tmp_path: Pat
     assert all(path.name.startswith("S2") for path in made)
     for path in made:
         assert (tmp_path / path).read_bytes() == (study / path).read_bytes()
+
+
+def test_control_tubes_can_be_written_by_themselves(study: Path, tmp_path: Path) -> None:
+    assert main(["simulate", str(SMALL), "--controls", "--data-dir", str(tmp_path / "data")]) == 0
+    controls = [row for row in read_rows(study / "config" / "samples.tsv") if row["patient"] == "NA"]
+    assert {path.name for path in (tmp_path / "data").glob("*.fcs")} == {row["fcs"] for row in controls}
+    for path in (path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()):
+        assert (tmp_path / path).read_bytes() == (study / path).read_bytes()
+
+
+def test_only_tubes_that_hold_all_antibodies_have_expectations(study: Path) -> None:
+    expected = read_expectations(study / "data" / "truth")
+    controls = {sample for sample, _ in expected if "phenotyping-" in sample}
+    assert controls == {"E1-b1-phenotyping-batch-control", "E1-b2-phenotyping-batch-control"}
+    nk = [expected[sample, "nk"] for sample in sorted(controls)]
+    assert nk[0].cells_per_ul == nk[1].cells_per_ul
+    assert nk[0].events == truth_of(study, "E1-b1-phenotyping-batch-control")["nk"].sum()
 
 
 def test_truth_and_file_belong_together(study: Path) -> None:

@@ -49,7 +49,7 @@ def write_patient(results: Path, patient: str) -> list[str]:
             for subset, share in SUBSETS.items()
         ]
         write_table(results / "samples" / sample.sample / "subsets.tsv", "subsets", shares)
-        for table in ("populations", "gates", "qc"):
+        for table in ("populations", "gates", "qc", "overrides"):
             write_table(results / "samples" / sample.sample / f"{table}.tsv", table, [])
     write_table(directory / "counts.tsv", "counts", counts)
     write_table(directory / "chimerism.tsv", "chimerism", chimerism)

@@ -67,7 +67,7 @@ def test_all_faults_come_at_once(tmp_path: Path) -> None:
     assert [fault.column for fault in caught.value.faults] == ["data_dir", "level", "counts.volume_unit", "sede"]
 
 
-@settings(max_examples=80)
+@settings(max_examples=80, deadline=None)
 @given(st.one_of(st.binary(max_size=80), st.text(alphabet="data_ir: \nseg{}[]&*!-1.'\"", max_size=80)))
 def test_any_file_is_settings_or_faults(tmp_path_factory: pytest.TempPathFactory, content: bytes | str) -> None:
     path = tmp_path_factory.mktemp("any") / "config.yaml"

@@ -55,7 +55,7 @@ def read_all(path: Path, content: bytes) -> None:
     assert len(error) < 1000
 
 
-@settings(max_examples=150, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.lists(st.tuples(MEANINGFUL, SNIPPETS, st.booleans()), min_size=1, max_size=4))
 def test_changed_bytes(tmp_path: Path, changes: list[tuple[int, bytes, bool]]) -> None:
     content = bytearray(SMALL)
@@ -64,7 +64,7 @@ def test_changed_bytes(tmp_path: Path, changes: list[tuple[int, bytes, bool]]) -
     read_all(tmp_path / "a.fcs", bytes(content))
 
 
-@settings(max_examples=50, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(end=st.integers(0, len(SMALL)))
 def test_cut_off_anywhere(tmp_path: Path, end: int) -> None:
     path = tmp_path / "a.fcs"
@@ -88,7 +88,7 @@ _NUMBERS = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.dictionaries(st.sampled_from(_KEYS), _NUMBERS, min_size=1, max_size=3))
 @example(changes={"$P1E": "1e300,1e-300", "$P1R": "1"})
 @example(changes={"$P1E": "37,1e-300"})

@@ -93,6 +93,9 @@ def test_settings_of_every_form(tmp_path: Path) -> None:
         ("b\troot\tNA\tboolean\tof=a & c", "column settings: there is no population 'c'"),
         ("b\troot\tNA\tboolean\tof=a & (z", "column settings: "),
         ("b\troot\tNA\tboolean\tof=!b", "column settings: 'b' names itself"),
+        ("b\troot\tCD3\tvalley\tnegative=c", "column settings: there is no population 'c'"),
+        ("b\troot\tCD3\tvalley\tanchor=z", "column settings: 'z' stands below this row"),
+        ("b\troot\tCD3\tcontrol\tof=fmos", "column settings: there is no population 'fmos'"),
     ],
 )
 def test_each_fault_has_its_row(tmp_path: Path, row: str, says: str) -> None:

@@ -102,7 +102,7 @@ def test_a_fault_says_where_what_and_how_to_mend_it(written_study, name: str, ol
     ("column", "text", "says"),
     [
         ("compensation", "keywrd", "neither keyword, none, controls nor a file of the study. Did you mean 'keyword'?"),
-        ("compensation", "controls", "not yet supported"),
+        ("compensation", "controls", "no sample of role single_stain"),
         ("material", "blood", "there is no 'blood'"),
         ("wbc_per_ul", "0", "out of range"),
         ("lymphocyte_fraction", "28", "Write a fraction"),
@@ -146,7 +146,7 @@ def test_all_faults_of_all_files_come_at_once(written_study) -> None:
         "config/gating/mian.tsv: there is no panel 'mian'. Did you mean 'main'?",
         "config/gating/mian.tsv, row 2, column method: there is no 'valey'. Did you mean 'valley'?",
         "config/events.tsv, row 2, column patient: patients.tsv has no 'P9'",
-        "config/overrides/a.yaml: overrides are not yet supported",
+        "config/overrides/a.yaml, row 1, column why: the key is missing",
         "config/reference_samples.tsv, row 2, column sample: samples.tsv has no 'S3'",
     ):
         assert says in text

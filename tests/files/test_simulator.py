@@ -77,6 +77,30 @@ def test_conditions_of_a_patient_are_checked(spec: Path) -> None:
     assert "deads" in faults_of(spec)
 
 
+def test_controls_are_checked(spec: Path) -> None:
+    edit(spec, ("fmo: [CD57, HLA-DR]", "fmo: [CD57, CD57]"))
+    assert "fmo names a marker twice" in faults_of(spec)
+    edit(spec, ("fmo: [CD57, CD57]", "fmo: [CD99]"), ("single_stains: beads", "single_stains: bead"))
+    faults = faults_of(spec)
+    assert "controls.phenotyping.single_stains" in faults
+    edit(spec, ("single_stains: bead", "single_stains: beads"))
+    assert "panel phenotyping has no antibody CD99" in faults_of(spec)
+    edit(spec, ("fmo: [CD99]", "fmo: [CD57]"), ("  phenotyping: {batch", "  fenotyping: {batch"))
+    assert "controls: there is no panel fenotyping" in faults_of(spec)
+
+
+def test_control_tubes_of_cells_need_somebody(spec: Path) -> None:
+    for path in (spec, spec.parent / "demo_release.yaml"):
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text[: text.index("healthy_donor:")] + text[text.index("controls:\n") :], encoding="utf-8")
+    assert "the controls of panel phenotyping need a healthy_donor" in faults_of(spec)
+
+
+def test_a_patient_cannot_be_called_as_the_control_tubes_are(spec: Path) -> None:
+    edit(spec, ("patient: S1", "patient: controls"))
+    assert "a patient can't be called 'controls'" in faults_of(spec)
+
+
 def test_a_cell_kind_that_the_table_lacks(spec: Path) -> None:
     edit(spec, ("b_cells: 0.15", "b_cell: 0.15"))
     assert "no kind b_cell. Did you mean 'b_cells'?" in faults_of(spec)

@@ -80,8 +80,27 @@ def sample_values(name: str = PLAIN) -> dict[str, Any]:
             row("qc", sample=name, check=f"gate:{name}", status="skipped", reason=name),
         ],
         "subsets": subsets(name),
+        "overrides": overrides(name),
         "pictures": [a_picture(name), a_picture("nk", parent="lymphocytes", expression="cd3 & !b")],
     }
+
+
+def overrides(name: str = PLAIN) -> list[dict[str, Any]]:
+    known = {"sample": name, "population": name, "who": name, "why": name, "when": "2026-03-01T10:00:00Z"}
+    numbers = {"events": 30, "automatic_events": 40, "parent_events": 400, "automatic_source": "cohort"}
+    return [
+        row(
+            "overrides",
+            scope="sample",
+            method="shift",
+            settings=name,
+            gate=name,
+            automatic_gate=name,
+            **known,
+            **numbers,
+        ),
+        row("overrides", scope="batch", method="boolean", **known, **numbers),
+    ]
 
 
 def subsets(name: str = PLAIN) -> list[dict[str, Any]]:
@@ -189,6 +208,7 @@ def patient_values(name: str = PLAIN) -> dict[str, Any]:
         "subsets": subsets(name),
         "checks": sample_values(name)["checks"],
         "thresholds": {"nk": (100.0,)},
+        "overrides": overrides(name),
         "events": [{"patient": name, "day": "3", "kind": name, "note": name}],
     }
 
@@ -215,6 +235,7 @@ def cohort_values(name: str = PLAIN) -> dict[str, Any]:
         "chimerism": chimerism(name),
         "summary": [row("cohort", measure="donor_nk", quantity="cmax", group=name, n=1, median=12.0, note=name)],
         "subsets": subsets(name),
+        "overrides": overrides(name),
         "clusters": [
             clusters | {"cluster": "1", "subset": name, "CD16": "0.7", name: "0.1"},
             clusters | {"cluster": "2", "subset": "NA", "CD16": "NA", name: "0.4"},

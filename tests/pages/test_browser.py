@@ -26,7 +26,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is no
 
 NAME = "S1"
 LONG = "a_marker_whose_name_is_very_long_indeed_and_has_no_blank_in_it_at_all_CD158a+CD158b"
-OF_A_SAMPLE = ["populations.tsv", "gates.tsv", "gates.xml", "qc.tsv", "subsets.tsv"]
+OF_A_SAMPLE = ["populations.tsv", "gates.tsv", "gates.xml", "qc.tsv", "subsets.tsv", "overrides.tsv"]
 BESIDE = {
     "samples/S1": OF_A_SAMPLE,
     "samples/long": OF_A_SAMPLE,
@@ -52,6 +52,7 @@ BESIDE = {
             "populations",
             "gates",
             "qc",
+            "overrides",
             "cohort",
             "clusters",
         )
@@ -126,7 +127,7 @@ def test_a_page_is_whole(opened: Any, results: Path, page: str) -> None:
     assert opened.eval_on_selector_all("svg[role=img]", drawn)
     for link in opened.eval_on_selector_all("a", "found => found.map(link => link.href)"):
         assert link.startswith(results.as_uri())
-        assert Path(link.removeprefix("file://")).exists(), link
+        assert Path(link.removeprefix("file://").partition("#")[0]).exists(), link
 
 
 @pytest.mark.parametrize("page", PAGES)

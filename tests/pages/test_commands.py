@@ -8,8 +8,10 @@ import pytest
 
 from nktrace.cli import main
 from nktrace.files.pictures import write_pictures
+from nktrace.files.quality_pictures import write_quality_pictures
 from nktrace.files.rows import PatientRow, dump_patient, dump_rows, dump_sample
 from nktrace.files.tables import write_rows, write_table
+from nktrace.model.quality_pictures import QualityPictures
 from tests.pages.reading import Page
 from tests.pages.study_rows import a_patient, a_picture, a_sample, cohort_values, patient_values, sample_values
 
@@ -24,13 +26,15 @@ def results(tmp_path: Path) -> Path:
     sample_dir, patient_dir, cohort_dir = (tmp_path / name for name in ("samples/S1", "patients/S1", "cohort"))
     for name, rows in (("populations", "populations"), ("gates", "cuts"), ("qc", "checks"), ("subsets", "subsets")):
         write_table(sample_dir / f"{name}.tsv", name, values[rows])
+    write_table(sample_dir / "overrides.tsv", "overrides", values["overrides"])
     write_pictures(sample_dir / "pictures.npz", [a_picture("nk")])
+    write_quality_pictures(sample_dir / "quality.npz", QualityPictures())
     for name in ("counts", "chimerism", "trajectories", "kinetics"):
         write_table(patient_dir / f"{name}.tsv", name, patient[name])
     for name in ("curves", "hla_cuts"):
         rows = patient["curves" if name == "curves" else "cuts"]
         write_rows(patient_dir / f"{name}.tsv", list(rows[0]), rows)
-    for name in ("trajectories", "kinetics", "chimerism", "subsets"):
+    for name in ("trajectories", "kinetics", "chimerism", "subsets", "overrides"):
         write_table(cohort_dir / f"{name}.tsv", name, cohort[name])
     write_table(cohort_dir / "qc.tsv", "qc", cohort["checks"])
     write_table(cohort_dir / "cohort.tsv", "cohort", cohort["summary"])

@@ -6,7 +6,16 @@ import pytest
 
 from nktrace.pages.patient import patient_page
 from tests.pages.reading import Page
-from tests.pages.study_rows import a_patient, a_sample, chimerism, kinetics, patient_values, row, trajectories
+from tests.pages.study_rows import (
+    a_patient,
+    a_sample,
+    chimerism,
+    kinetics,
+    overrides,
+    patient_values,
+    row,
+    trajectories,
+)
 
 NOTHING = {
     "samples": [],
@@ -33,6 +42,14 @@ def test_the_first_screen_answers_the_four_questions() -> None:
     assert "For how long? day 7 donor NK last detected" in head
     assert "first below detection: day 14 (7 to 14)" in head
     assert "half-life: not estimable" in head
+
+
+def test_changed_gates_are_listed_with_their_samples() -> None:
+    page = Page(patient_page(a_patient(), **NOTHING | {"overrides": overrides("S9")}))
+    assert "Gates changed by an analyst" in page.text
+    assert "../../samples/S9/report.html" in {link["href"] for link in page.all("a")}
+    assert "boolean (whole batch) 30 40 400 S9 2026-03-01T10:00:00Z" in page.text
+    assert "Gates changed" not in Page(patient_page(a_patient(), **NOTHING)).text
 
 
 def test_empty_tables_make_a_page() -> None:

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+from nktrace.model.recount import Recount
 from nktrace.model.study import Role
 from nktrace.pages.sample import sample_page
 from tests.pages.reading import Page
-from tests.pages.study_rows import NAN, a_picture, a_sample, row, sample_values
+from tests.pages.study_rows import NAN, a_picture, a_sample, overrides, row, sample_values
 
 NOTHING = {"populations": [], "cuts": [], "checks": [], "subsets": [], "pictures": []}
 
@@ -25,6 +26,20 @@ def test_empty_tables_make_a_page() -> None:
     text = Page(sample_page(a_sample(day=NAN), **NOTHING)).text
     assert "No check was made" in text
     assert "No population was gated" in text
+
+
+def recounted(**changes: object) -> str:
+    known = {"flowkit": "1.3.2", "when": "2026-03-01T10:00:00+00:00", "populations": 12, "current": True}
+    known |= {"different": ()}
+    page = sample_page(a_sample(), **sample_values(), recount=Recount(**known | changes))  # type: ignore[arg-type]
+    return Page(page).text
+
+
+def test_the_page_says_what_another_program_counted() -> None:
+    assert "Not yet recounted" in Page(sample_page(a_sample(), **sample_values())).text
+    assert "Recounted by FlowKit 1.3.2 on 2026-03-01T10:00:00+00:00: 12 populations, 0 differ." in recounted()
+    assert "2 differ (nk, <b>)" in recounted(different=("nk", "<b>"))
+    assert "Not recounted since these gates were made" in recounted(current=False)
 
 
 def test_a_control_of_no_patient_leads_to_no_patient() -> None:
@@ -54,6 +69,18 @@ def test_every_gate_says_its_share_and_a_boolean_what_it_is() -> None:
     assert "nk 2.50 % of live" in text
     assert "empty – of all events" in text
     assert "is !nk_bright" in text
+
+
+def test_a_changed_gate_says_who_when_why_and_what_it_was() -> None:
+    (line, _) = overrides("<script>alert(1)</script>")
+    page = Page(
+        sample_page(a_sample(), **NOTHING | {"overrides": [line | {"population": "nk", "gate": "CD56 min=0.5"}]})
+    )
+    assert "nk shift" in page.text
+    for said in ("CD56 min=0.5", "2026-03-01T10:00:00Z", "(cohort) 30 40 400", "<script>alert(1)</script>"):
+        assert said in page.text
+    assert not page.all("script")
+    assert "changed by an analyst" not in Page(sample_page(a_sample(), **NOTHING)).text
 
 
 def test_bright_cells_by_a_doubtful_gate_are_flagged() -> None:

@@ -74,6 +74,24 @@ def test_three_populations_have_two_valleys_in_order() -> None:
     assert places == pytest.approx([2, 6], abs=0.6)
 
 
+def test_events_off_the_scale_are_no_population_beside_two() -> None:
+    """A dye that is brighter than the detector: the last valley still parts live from dead."""
+    rng = np.random.default_rng(6)
+    values = np.concatenate([rng.normal(2, 0.5, 4_000), np.minimum(rng.normal(7, 1.2, 8_000), 8.5)])
+    counts = histogram(values)
+    assert counts is not None
+    (valley,) = valleys(counts, min_depth=0.1, min_share=0.002)
+    assert counts.at(valley.bin) == pytest.approx(3.8, abs=0.5)
+
+
+def test_a_population_off_the_scale_is_one_of_two() -> None:
+    rng = np.random.default_rng(6)
+    counts = histogram(np.concatenate([rng.normal(2, 0.5, 4_000), np.minimum(rng.normal(12, 1.2, 8_000), 8.5)]))
+    assert counts is not None
+    (valley,) = valleys(counts, min_depth=0.1, min_share=0.002)
+    assert 3.5 < counts.at(valley.bin) < 8.4
+
+
 def test_a_handful_of_outliers_is_no_population() -> None:
     rng = np.random.default_rng(5)
     values = np.concatenate([rng.normal(0, 1, 20_000), np.full(30, 12.0)])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nktrace.model.gates import Edge, EdgePrior, Gate, GatedSample, GatePriors, Rectangle, Source, Status
-from nktrace.science.priors import combine, combine_whole, fit_priors
+from nktrace.science.priors import combine, combine_whole, control_priors, fit_priors
 
 KEY = ("nk", "CD56", "min")
 PRIOR = EdgePrior(mean=0.5, sd=0.04, n=8, source=Source.COHORT)
@@ -57,6 +57,21 @@ def test_a_clear_cut_far_away_stands_as_a_warning() -> None:
     assert edge.status is Status.WARN
     assert edge.distance == pytest.approx(5.0)
     assert "5.0 sd" in edge.reason
+
+
+def test_a_weak_sample_far_away_takes_the_prior_with_a_warning() -> None:
+    """It is less sure of its cut than the cohort is: that is no different sample."""
+    edge = blend(own(0.9, half=1.96 * 0.06))
+    assert edge.value == PRIOR.mean
+    assert (edge.source, edge.status, edge.clear) == (Source.COHORT, Status.WARN, False)
+    assert edge.distance == pytest.approx(10.0)
+    assert "surer" in edge.reason
+
+
+def test_a_weak_sample_within_its_own_error_is_not_far_away() -> None:
+    edge = blend(own(0.7, half=1.96 * 0.06))  # 5 sd of the prior, but 2.8 of the difference
+    assert edge.status is Status.OK
+    assert 0.5 < edge.value < 0.6
 
 
 @pytest.mark.parametrize("value", [0.9, math.nan, math.inf])
@@ -120,11 +135,46 @@ def test_the_panels_prior_is_called_reference() -> None:
     assert fit_priors(samples, source=Source.REFERENCE).edges[KEY].source is Source.REFERENCE
 
 
-def test_an_fmo_tube_wins_over_the_samples() -> None:
-    fmo = sample(own(0.6, source=Source.CONTROL), without="CD56", method="control")
-    prior = fit_priors([sample(own(v)) for v in (0.5, 0.51, 0.52)] + [fmo]).edges[KEY]
-    assert prior.source is Source.CONTROL
-    assert prior.mean == pytest.approx(0.6)
+def fmo(value: float, *, half: float = 0.02) -> GatedSample:
+    return sample(own(value, half=half, source=Source.CONTROL, left_out=True), without="CD56")
+
+
+def test_an_fmo_stands_in_where_the_samples_show_no_cut() -> None:
+    lent = control_priors([fmo(0.4)], Source.CONTROL)
+    prior = fit_priors([sample(own(0.9, clear=False))], controls=lent).edges[KEY]
+    assert (prior.mean, prior.source, prior.n, prior.fmo) == (pytest.approx(0.4), Source.CONTROL, 1, True)
+    assert prior.sd == pytest.approx(0.02 / 1.96)
+    shown = [sample(own(v)) for v in (0.5, 0.51, 0.52)]
+    assert fit_priors(shown, controls=lent).edges == fit_priors(shown).edges
+
+
+def test_a_batch_prefers_its_own_fmo_and_borrows_that_of_others() -> None:
+    everywhere = GatePriors(control_priors([fmo(0.4), fmo(0.44)], Source.COHORT))
+    own_tube = fit_priors([], wider=everywhere, controls=control_priors([fmo(0.4)], Source.CONTROL)).edges[KEY]
+    assert (own_tube.mean, own_tube.source) == (pytest.approx(0.4), Source.CONTROL)
+    borrowed = fit_priors([], wider=everywhere).edges[KEY]
+    assert (borrowed.mean, borrowed.source, borrowed.n) == (pytest.approx(0.42), Source.COHORT, 2)
+    assert borrowed.sd > own_tube.sd
+
+
+def test_a_cut_from_an_fmo_says_so() -> None:
+    unclear = own(math.nan, clear=False, reason="no clear valley in nk")
+    mine = blend(unclear, control_priors([fmo(0.4)], Source.CONTROL)[KEY])
+    assert (mine.value, mine.source) == (pytest.approx(0.4), Source.CONTROL)
+    assert mine.reason == "no clear valley in nk: taken from the FMO control"
+    theirs = blend(unclear, control_priors([fmo(0.4), fmo(0.41)], Source.COHORT)[KEY])
+    assert theirs.source is Source.COHORT
+    assert theirs.reason.endswith("taken from 2 FMO controls of other batches")
+
+
+def test_a_clear_valley_is_not_drawn_to_the_end_of_the_negatives() -> None:
+    edge = own(0.5)
+    assert blend(edge, control_priors([fmo(0.4)], Source.CONTROL)[KEY]) is edge
+
+
+def test_an_fmo_keeps_its_own_cut_beside_the_cohorts() -> None:
+    edge = fmo(0.4).gates[0].edges[0]
+    assert blend(edge) is edge
 
 
 def test_numbers_of_one_shape_are_borrowed_together_or_not_at_all() -> None:

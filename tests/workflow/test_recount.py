@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Callable
+import json
 from pathlib import Path
 
+from nktrace.files.rows import dump_sample
+from nktrace.files.sheets import read_study
 from nktrace.files.tables import read_rows, write_rows
-from tests.conftest import WrittenStudy
-
-Command = Callable[..., subprocess.CompletedProcess[str]]
+from tests.conftest import Command, Plan, WrittenStudy
 
 
 def test_flowkit_counts_the_same_in_every_simulated_sample(study: Path, nktrace: Command) -> None:
     done = nktrace("recount", study)
     assert done.returncode == 0, done.stderr
     rows = read_rows(study / "results" / "validation" / "recount.tsv")
-    assert {row["sample"] for row in rows} == {row["sample"] for row in read_rows(study / "config" / "samples.tsv")}
+    sheet = read_rows(study / "config" / "samples.tsv")
+    gated = {row["sample"] for row in sheet if row["role"] not in ("single_stain", "unstained")}
+    assert {row["sample"] for row in rows} == gated
     assert len(rows) > 100
     assert all(row["events"] == row["flowkit_events"] for row in rows)
+
+
+def test_the_page_says_when_and_nothing_is_to_be_done_after(study: Path, nktrace: Command, planned: Plan) -> None:
+    directory = next(table.parent for table in sorted((study / "results" / "samples").glob("*/populations.tsv")))
+    tables = {path: path.read_bytes() for path in directory.glob("*.tsv")}
+    assert nktrace("recount", study, "--sample", directory.name).returncode == 0
+    record = json.loads((directory / "recount.json").read_text())
+    page = " ".join((directory / "report.html").read_text().split())
+    assert f"Recounted by FlowKit {record['flowkit']} on {record['recounted']}" in page
+    assert f"{record['populations']} populations, 0 differ." in page
+    assert {path: path.read_bytes() for path in directory.glob("*.tsv")} == tables
+    assert planned(study) == {}
+    gates = directory / "gates.xml"
+    gates.write_text(gates.read_text() + "<!-- other gates -->\n")
+    done = nktrace("page-sample", *_page_words(study, directory))
+    assert done.returncode == 0, done.stderr
+    assert "Not recounted since these gates were made" in (directory / "report.html").read_text()
+
+
+def _page_words(study: Path, directory: Path) -> list[str]:
+    sample = read_study(study)[0].samples[directory.name]
+    return ["--sample", dump_sample(sample), "--output", str(directory / "report.html"), str(directory)]
 
 
 def test_a_difference_is_named(study: Path, nktrace: Command) -> None:

@@ -22,6 +22,11 @@ def samples(study: Path) -> list[dict[str, str]]:
     return read_rows(study / "config" / "samples.tsv")
 
 
+def gated(study: Path) -> list[dict[str, str]]:
+    """The samples that have results of their own: single stains and unstained tubes have none."""
+    return [row for row in samples(study) if row["role"] not in ("single_stain", "unstained")]
+
+
 def rewrite(study: Path, rows: list[dict[str, str]]) -> None:
     lines = ["\t".join(rows[0]), *("\t".join(row.values()) for row in rows)]
     (study / "config" / "samples.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -29,7 +34,7 @@ def rewrite(study: Path, rows: list[dict[str, str]]) -> None:
 
 def test_every_file_of_the_contract_is_there(finished_study: Path) -> None:
     results = finished_study / "results"
-    for row in samples(finished_study):
+    for row in gated(finished_study):
         for name in SAMPLE_FILES:
             assert (results / "samples" / row["sample"] / name).stat().st_size > 0
     for name in ("populations", "gates", "qc", "subsets", "counts", "chimerism", "trajectories", "kinetics", "cohort"):
@@ -40,9 +45,31 @@ def test_every_file_of_the_contract_is_there(finished_study: Path) -> None:
         assert (results / "patients" / patient / "report.html").stat().st_size > 0
 
 
+def test_fmo_controls_are_cut_at_the_end_of_their_negatives(finished_study: Path) -> None:
+    cohort = read_table(finished_study / "results" / "cohort" / "populations.tsv", "populations")
+    found = {row["sample"]: row for row in cohort if row["population"] == "nk_hla_dr"}
+    controls = [row for row in gated(finished_study) if (row["role"], row["stain"]) == ("fmo", "HLA-DR")]
+    assert len(controls) == 2
+    for row in controls:
+        assert found[row["sample"]]["gate_source"] == "control"
+        assert found[row["sample"]]["fraction"] < 0.02
+        assert "HLA-DR is left out of this tube" in found[row["sample"]]["reason"]
+
+
+def test_an_fmo_control_calls_no_subset_that_it_cannot_see(finished_study: Path) -> None:
+    fmo = next(row["sample"] for row in gated(finished_study) if (row["role"], row["stain"]) == ("fmo", "CD57"))
+    subsets = read_table(finished_study / "results" / "samples" / fmo / "subsets.tsv", "subsets")
+    status = {row["subset"]: row["status"] for row in subsets}
+    assert {status[subset] for subset in ("adaptive", "terminal", "early_dim")} == {"not_resolvable"}
+    assert status["bright"] == "ok"
+
+
 def test_headers_are_those_of_the_contract(finished_study: Path) -> None:
-    for name, columns in COLUMNS.items():
-        header = (finished_study / "results" / "cohort" / f"{name}.tsv").read_text(encoding="utf-8").split("\n", 1)[0]
+    sample = samples(finished_study)[0]["sample"]
+    of_controls = ("compensation", "compensation_pairs")  # which this study does not compensate by
+    for name, columns in ((n, c) for n, c in COLUMNS.items() if n not in of_controls):
+        place = f"samples/{sample}" if name == "gate_error" else "cohort"
+        header = (finished_study / "results" / place / f"{name}.tsv").read_text(encoding="utf-8").split("\n", 1)[0]
         assert header.split("\t") == list(columns)
 
 
@@ -129,7 +156,7 @@ def test_an_unreadable_file_does_not_stop_the_others(study: Path, nktrace: Comma
         assert read_table(directory / f"{name}.tsv", name) == []
     assert (directory / "report.html").stat().st_size > 0
     cohort = read_table(study / "results" / "cohort" / "populations.tsv", "populations")
-    assert {row["sample"] for row in cohort} == {row["sample"] for row in samples(study)} - {bad["sample"]}
+    assert {row["sample"] for row in cohort} == {row["sample"] for row in gated(study)} - {bad["sample"]}
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ rule assign:
     """Cluster, subset and HLA calls of one sample's NK cells."""
     input:
         lineages="results/samples/{sample}/lineages.parquet",
+        shifts="results/samples/{sample}/shifts.parquet",
         panel=panel_of_sample,
         subsets=literal(knowledge("nk_subsets.tsv")),
         reference=reference_of_sample("clusters"),
@@ -37,6 +38,7 @@ rule assign:
     output:
         nk="results/samples/{sample}/nk.parquet",
         subsets="results/samples/{sample}/subsets.tsv",
+        error="results/samples/{sample}/subset_error.tsv",
     log:
         "results/logs/assign/{sample}.log",
     benchmark:
@@ -46,4 +48,4 @@ rule assign:
         settings=settings(),
         code=code_digest("assign"),
     shell:
-        'nktrace assign --sample {params.row:q} --panel {input.panel:q} --subsets {input.subsets:q} --settings {params.settings:q} --reference "$(dirname {input.reference:q})" --cuts {input.cuts:q} --output-dir results/samples/{wildcards.sample:q} {input.lineages:q} 2> {log:q}'
+        'nktrace assign --sample {params.row:q} --panel {input.panel:q} --subsets {input.subsets:q} --settings {params.settings:q} --reference "$(dirname {input.reference:q})" --cuts {input.cuts:q} --shifts {input.shifts:q} --output-dir results/samples/{wildcards.sample:q} {input.lineages:q} 2> {log:q}'

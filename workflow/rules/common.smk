@@ -11,11 +11,11 @@ from snakemake.exceptions import WorkflowError
 
 from nktrace.files.code import code_digest
 from nktrace.files.installation import knowledge
-from nktrace.files.rows import PatientRow, dump_patient, dump_rows, dump_sample
+from nktrace.files.rows import PatientRow, dump_overrides, dump_patient, dump_rows, dump_sample
 from nktrace.files.settings import part
 from nktrace.files.sheets import read_study
 from nktrace.model.errors import NktraceError
-from nktrace.model.study import Role
+from nktrace.model.study import GATED_ROLES, Role
 
 try:
     STUDY, SETTINGS = read_study(".")
@@ -26,13 +26,13 @@ except NktraceError as error:
 shell.prefix(f'export PATH={quote(str(Path(sys.executable).parent))}:"$PATH"; ')
 
 VERSION = SETTINGS.reference_version
-GATED_ROLES = (Role.TIMEPOINT, Role.BASELINE, Role.BLANK, Role.DONOR, Role.BATCH_CONTROL)
 
 
 wildcard_constraints:
     sample=r"[A-Za-z0-9][A-Za-z0-9._-]*",
     patient=r"[A-Za-z0-9][A-Za-z0-9._-]*",
     panel=r"[A-Za-z0-9][A-Za-z0-9._-]*",
+    tubes=r"[A-Za-z0-9][A-Za-z0-9._-]*",
 
 
 def settings(*sections):
@@ -42,6 +42,26 @@ def settings(*sections):
 
 def sample_row(wildcards):
     return dump_sample(STUDY.samples[wildcards.sample])
+
+
+def overrides_of_sample(wildcards):
+    """What an analyst made of a sample's gates, as JSON: an override reruns the samples that it concerns."""
+    return dump_overrides(STUDY.overrides_of(STUDY.samples[wildcards.sample]))
+
+
+def imported_gates(wildcards):
+    """The gates of a sample that were drawn elsewhere, with their table of names; none where it has none."""
+    imported = STUDY.imports.get(wildcards.sample)
+    return [imported.gates, imported.names] if imported else []
+
+
+def import_options(wildcards):
+    """What the gate step is told of them, ready for the shell."""
+    imported = STUDY.imports.get(wildcards.sample)
+    if imported is None:
+        return ""
+    chosen = f"--gates-sample={imported.gates_sample}"
+    return " ".join(("--imported", quote(imported.gates), quote(imported.names), quote(chosen)))
 
 
 def fcs_of_sample(wildcards):
@@ -65,9 +85,38 @@ def gating_table(wildcards):
 
 
 def matrix_of_sample(wildcards):
-    """The matrix CSV of a sample, where its sheet names one."""
-    compensation = STUDY.samples[wildcards.sample].compensation
-    return [] if compensation in ("keyword", "none", "controls") else [compensation]
+    """The matrix CSV of a sample: the one that its sheet names, or that of its batch's controls."""
+    sample = STUDY.samples[wildcards.sample]
+    if sample.compensation == "controls":
+        return [f"results/compensation/{sample.batch}.{sample.panel}.csv"]
+    return [] if sample.compensation in ("keyword", "none") else [sample.compensation]
+
+
+def controls_of_sample(wildcards):
+    """The report of the controls that a sample's matrix comes from, where it does."""
+    sample = STUDY.samples[wildcards.sample]
+    asked = sample.compensation == "controls"
+    return [f"results/compensation/{sample.batch}.{sample.panel}.report.tsv"] if asked else []
+
+
+def control_tubes(wildcards):
+    """The single stains and unstained tubes that a matrix comes from; `tubes` is BATCH.PANEL."""
+    for batch, panel in {(s.batch, s.panel) for s in STUDY.samples.values()}:
+        if f"{batch}.{panel}" == wildcards.tubes:
+            return STUDY.controls_of(batch, panel)
+    raise WorkflowError(f"no batch and panel are {wildcards.tubes}")
+
+
+def fcs_of_controls(wildcards):
+    return [s.fcs for s in control_tubes(wildcards)]
+
+
+def rows_of_controls(wildcards):
+    return [dump_sample(s) for s in control_tubes(wildcards)]
+
+
+def panel_of_controls(wildcards):
+    return STUDY.panels[control_tubes(wildcards)[0].panel]
 
 
 # --- which samples a step reads ---------------------------------------------------------------------------------------
@@ -77,10 +126,29 @@ def gated_samples(panel=None):
     return [s for s in STUDY.samples.values() if s.role in GATED_ROLES and panel in (None, s.panel)]
 
 
+def whole_samples(panel=None):
+    """The gated samples whose cells are stained with everything: all but FMO controls."""
+    return [s for s in gated_samples(panel) if s.role is not Role.FMO]
+
+
 def reference_samples(panel):
     """What a panel's reference is fitted on: the sheet's list, or all samples of the first run."""
-    chosen = [s for s in gated_samples(panel) if s.sample in STUDY.reference_samples]
-    return [s.sample for s in chosen or gated_samples(panel)]
+    chosen = [s for s in whole_samples(panel) if s.sample in STUDY.reference_samples]
+    return [s.sample for s in chosen or whole_samples(panel) or gated_samples(panel)]
+
+
+def reference_surveys(panel):
+    """The reference samples, and the FMO controls of their batches or of the sheet's list."""
+    samples = reference_samples(panel)
+    batches = {STUDY.samples[sample].batch for sample in samples}
+    fmo = [s for s in gated_samples(panel) if s.role is Role.FMO and s.sample not in samples]
+    return samples + [s.sample for s in fmo if s.batch in batches or s.sample in STUDY.reference_samples]
+
+
+def baseline_of_sample(wildcards):
+    """The survey of the patient's baseline, where it is another sample of the same panel."""
+    baseline = STUDY.baseline_of(STUDY.samples[wildcards.sample])
+    return [f"results/work/survey/{baseline.sample}.parquet"] if baseline else []
 
 
 def reference_of_sample(part):
@@ -170,7 +238,7 @@ def cuts_of_sample(wildcards):
 PATIENTS = [patient for patient in STUDY.patients if STUDY.samples_of(patient)]
 SAMPLES = [s.sample for s in gated_samples()]
 PANELS = sorted({s.panel for s in gated_samples()})
-SAMPLE_TABLES = ("populations", "gates", "qc", "subsets")
+SAMPLE_TABLES = ("populations", "gates", "overrides", "qc", "subsets")
 PATIENT_TABLES = ("counts", "chimerism", "chimerism_by_antibody", "trajectories", "kinetics")
 
 

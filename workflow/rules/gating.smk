@@ -7,7 +7,7 @@ for _panel in PANELS:
             name:
                 f"fit_gates_{_panel}"
             input:
-                surveys=expand("results/work/survey/{sample}.parquet", sample=reference_samples(_panel)),
+                surveys=expand("results/work/survey/{sample}.parquet", sample=reference_surveys(_panel)),
                 panel=literal(STUDY.panels[_panel]),
                 gating=literal(STUDY.gating[_panel]),
             output:
@@ -29,21 +29,30 @@ rule gate:
         panel=panel_of_sample,
         gating=gating_of_sample,
         matrix=matrix_of_sample,
+        controls=controls_of_sample,
+        imported=imported_gates,
         reference=reference_of_sample("gates"),
+        baseline=baseline_of_sample,
     output:
         populations="results/samples/{sample}/populations.tsv",
         gates="results/samples/{sample}/gates.tsv",
+        error="results/samples/{sample}/gate_error.tsv",
+        shifts="results/samples/{sample}/shifts.parquet",
+        overrides="results/samples/{sample}/overrides.tsv",
         gatingml="results/samples/{sample}/gates.xml",
         qc="results/samples/{sample}/qc.tsv",
         lineages="results/samples/{sample}/lineages.parquet",
         pictures="results/samples/{sample}/pictures.npz",
+        quality="results/samples/{sample}/quality.npz",
     log:
         "results/logs/gate/{sample}.log",
     benchmark:
         "results/benchmarks/gate/{sample}.tsv"
     params:
         row=sample_row,
+        overrides=overrides_of_sample,
+        imported=import_options,
         settings=settings("compensation", "gating", "qc", "counts.volume_unit"),
         code=code_digest("gate"),
     shell:
-        'nktrace gate --sample {params.row:q} --panel {input.panel:q} --gating {input.gating:q} --settings {params.settings:q} --matrix {input.matrix:q} --reference "$(dirname {input.reference:q})" --output-dir results/samples/{wildcards.sample:q} {input.fcs:q} 2> {log:q}'
+        'nktrace gate --sample {params.row:q} --panel {input.panel:q} --gating {input.gating:q} --settings {params.settings:q} --matrix {input.matrix:q} --controls {input.controls:q} --baseline {input.baseline:q} --reference "$(dirname {input.reference:q})" --overrides {params.overrides:q} {params.imported} --output-dir results/samples/{wildcards.sample:q} {input.fcs:q} 2> {log:q}'

@@ -30,7 +30,7 @@ rule hla_cuts:
 rule counts:
     """Cells per microlitre of a patient's samples."""
     input:
-        of_timeline("populations.tsv", "qc.tsv", "subsets.tsv"),
+        of_timeline("populations.tsv", "qc.tsv", "subsets.tsv", "gate_error.tsv", "subset_error.tsv"),
         ranges=literal(knowledge("reference_ranges.tsv")),
         grades=literal(knowledge("grades.tsv")),
     output:

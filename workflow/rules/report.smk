@@ -26,7 +26,7 @@ rule cohort:
 rule export_nk:
     """A fixed draw of NK cells of the cohort, for scanpy."""
     input:
-        expand("results/samples/{sample}/nk.parquet", sample=SAMPLES),
+        expand("results/samples/{sample}/nk.parquet", sample=[s.sample for s in whole_samples()]),
     output:
         "results/cohort/nk.h5ad",
     log:
@@ -46,7 +46,15 @@ rule page_sample:
     input:
         expand(
             "results/samples/{{sample}}/{name}",
-            name=["populations.tsv", "gates.tsv", "qc.tsv", "subsets.tsv", "pictures.npz"],
+            name=[
+                "populations.tsv",
+                "gates.tsv",
+                "overrides.tsv",
+                "qc.tsv",
+                "subsets.tsv",
+                "pictures.npz",
+                "quality.npz",
+            ],
         ),
     output:
         "results/samples/{sample}/report.html",
@@ -65,7 +73,7 @@ rule page_patient:
     """Whose NK cells, how many, which subset, for how long: of one patient."""
     input:
         expand("results/patients/{{patient}}/{name}.tsv", name=[*PATIENT_TABLES, "curves", "hla_cuts"]),
-        of_timeline("subsets.tsv", "qc.tsv"),
+        of_timeline("subsets.tsv", "overrides.tsv", "qc.tsv"),
     output:
         "results/patients/{patient}/report.html",
     log:

@@ -16,6 +16,7 @@ from nktrace.files.lineages import read_lineages
 from nktrace.files.nk import NkTable, write_nk
 from nktrace.files.panels import read_panel
 from nktrace.files.rows import load_sample
+from nktrace.files.shifts import read_shifts, write_gate_error
 from nktrace.files.subset_rules import read_subset_rules
 from nktrace.files.tables import write_table
 from nktrace.model.chimerism import HlaCut
@@ -25,22 +26,24 @@ from nktrace.model.lineages import Lineages
 from nktrace.model.panel import Kind, Panel
 from nktrace.model.subsets import NK, SubsetCount
 from nktrace.science.mapping import map_events
+from nktrace.science.subset_error import subset_shifts
 from nktrace.science.subsets import call_subsets, nk_members
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("lineages", help="lineages.parquet of the sample")
+    parser.add_argument("--shifts", required=True, help="shifts.parquet of the sample")
     parser.add_argument("--sample", required=True, type=load_sample, metavar="ROW", help="the sample's row as JSON")
     parser.add_argument("--panel", required=True, help="panel sheet")
     parser.add_argument("--subsets", required=True, help="nk_subsets.tsv")
     parser.add_argument("--settings", required=True, type=from_json, metavar="JSON")
     parser.add_argument("--reference", required=True, metavar="DIR", help="cluster reference of the panel")
     parser.add_argument("--cuts", nargs="?", help="hla_cuts.tsv of the patient; without it there are no HLA calls")
-    parser.add_argument("--output-dir", required=True, metavar="DIR", help="for nk.parquet and subsets.tsv")
+    parser.add_argument("--output-dir", required=True, metavar="DIR", help="results/samples/SAMPLE")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write nk.parquet and subsets.tsv; a sample that could not be read gives both without rows."""
+    """Write nk.parquet, subsets.tsv and its gate error; a sample that could not be read gives all without rows."""
     panel = read_panel(args.panel)
     rules = read_subset_rules(args.subsets)
     reference = read_reference(args.reference)
@@ -52,13 +55,16 @@ def run(args: argparse.Namespace) -> int:
     if lineages.failure:
         write_nk(output / "nk.parquet", _nothing(sample, panel))
         write_table(output / "subsets.tsv", "subsets", [])
+        write_gate_error(output / "subset_error.tsv", sample, [])
         return 0
+    error = subset_shifts(rules, lineages, read_shifts(args.shifts))
     calls = call_subsets(
         rules,
         nk_members(lineages),
         markers=panel.markers,
         level=args.settings.level,
         doubts=lineages.doubts,
+        shifts=error,
     )
     cluster, novelty = map_events(lineages.nk_markers, reference)
     nk = NkTable(
@@ -73,6 +79,7 @@ def run(args: argparse.Namespace) -> int:
     )
     write_nk(output / "nk.parquet", nk)
     write_table(output / "subsets.tsv", "subsets", [_row(sample, count) for count in calls.counts])
+    write_gate_error(output / "subset_error.tsv", sample, error)
     return 0
 
 

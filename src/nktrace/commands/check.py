@@ -10,11 +10,12 @@ from pathlib import Path
 from shlex import quote
 
 from nktrace.files.code import code_digest
+from nktrace.files.gate_documents import read_gate_document
 from nktrace.files.gating_table import read_gating_table
 from nktrace.files.headers import Headers, read_headers
 from nktrace.files.sheets import Examined, examine_study
 from nktrace.files.study_notes import gating_notes, notes
-from nktrace.model.errors import StudyFaults
+from nktrace.model.errors import Fault, GatingError, StudyFaults
 from nktrace.model.panel import Panel
 from nktrace.model.study import Study
 
@@ -37,6 +38,10 @@ def run(args: argparse.Namespace) -> int:
     headers = read_headers(directory, there, panels, examined.rows)
     for line in _summary(examined, headers, panels):
         print(line)
+    for override in study.overrides:
+        whose = override.sample or f"batch {override.batch} of panel {override.panel}"
+        change = " ".join(filter(None, (override.method, override.settings)))
+        print(f"Override  {override.population} of {whose}: {change}; {override.reason.removeprefix('override ')}")
     for fault in headers.unreadable:
         print(f"WARN  {fault}")
     for line in _notes(directory, examined, headers, panels):
@@ -44,12 +49,23 @@ def run(args: argparse.Namespace) -> int:
     if examined.settings is not None:
         for line in _references(directory, study, examined.settings.reference_version):
             print(f"WARN  {line}")
-    faults = (*examined.faults, *headers.faults)
+    faults = (*examined.faults, *headers.faults, *_drawn_elsewhere(directory, study))
     if faults:
         print(f"\n{len(faults)} fault{_s(len(faults))}:", flush=True)
         raise StudyFaults(faults)
     print(f"\nNo faults. Next: nktrace run {quote(str(directory))}")
     return 0
+
+
+def _drawn_elsewhere(directory: Path, study: Study) -> Iterator[Fault]:
+    """Gates from other programs that cannot be read, or are not those of the sample."""
+    for name, imported in study.imports.items():
+        try:
+            fcs = Path(study.samples[name].fcs).name
+            read_gate_document(directory / imported.gates, sample=imported.gates_sample, fcs_name=fcs)
+        except GatingError as error:
+            what = f"the gates of {name}: {error.where}: {error.what}"
+            yield Fault(file="config/imports.tsv", column="gates", what=what, mend=error.mend)
 
 
 def _summary(examined: Examined, headers: Headers, panels: Mapping[str, Panel]) -> Iterator[str]:

@@ -11,13 +11,14 @@ from nktrace.files.choices import from_json
 from nktrace.files.rows import load_rows
 from nktrace.files.stacking import stack_tables
 from nktrace.files.tables import read_table, write_table
+from nktrace.model.study import Role
 
-SAMPLE_TABLES = ("populations", "gates", "qc", "subsets")
+SAMPLE_TABLES = ("populations", "gates", "overrides", "qc", "subsets")
 PATIENT_TABLES = ("counts", "chimerism", "chimerism_by_antibody", "trajectories", "kinetics")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--samples", required=True, metavar="JSON", help="a list of {sample, panel}, in order")
+    parser.add_argument("--samples", required=True, metavar="JSON", help="a list of {sample, panel, role}, in order")
     parser.add_argument("--patients", required=True, metavar="JSON", help="a list of {patient, arm}, in order")
     parser.add_argument("--settings", required=True, type=from_json, metavar="JSON")
     parser.add_argument("--results", required=True, type=Path, help="has samples/ and patients/, gets cohort/")
@@ -51,14 +52,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _write_clusters(path: Path, references: Sequence[Path], samples: Sequence[dict[str, Any]], results: Path) -> None:
-    """The clusters of every panel, with their share of the NK cells of all samples."""
+    """The clusters of every panel, with their share of the NK cells of all samples; FMO controls lack a marker."""
     from nktrace.files.clusters import read_reference, write_clusters_table
     from nktrace.files.nk import read_clusters
     from nktrace.science.clustering import mean_fractions
 
     with_fractions = []
     for reference in (read_reference(file.parent) for file in references):
-        of_panel = [row["sample"] for row in samples if row["panel"] == reference.panel]
+        of_panel = [row["sample"] for row in samples if row["panel"] == reference.panel and row["role"] != Role.FMO]
         clusters = {sample: read_clusters(results / sample / "nk.parquet") for sample in of_panel}
         with_fractions.append((reference, mean_fractions(reference, clusters)))
     write_clusters_table(path, with_fractions)

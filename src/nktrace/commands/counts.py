@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nktrace.files.choices import from_json, values_of
 from nktrace.files.knowledge import read_grades, read_ranges
 from nktrace.files.rows import load_patient
+from nktrace.files.shifts import read_gate_error
 from nktrace.files.tables import read_table, write_table
 from nktrace.model.counting import CountRow, Gated
 from nktrace.model.gates import Status
@@ -67,7 +68,13 @@ def _tube(directory: Path, sample: Sample) -> Tube:
         for row in read_table(directory / "populations.tsv", "populations")
     }
     subsets = _subsets(directory, gated) if gated else {}
-    return Tube(sample=sample, gated=gated | subsets, subsets=tuple(sorted(subsets)), file_ul=_file_volume(directory))
+    return Tube(
+        sample=sample,
+        gated=gated | subsets,
+        subsets=tuple(sorted(subsets)),
+        shifts=read_gate_error(directory / "gate_error.tsv", directory / "subset_error.tsv"),
+        file_ul=_file_volume(directory),
+    )
 
 
 def _subsets(directory: Path, gated: dict[str, Gated]) -> dict[str, Gated]:

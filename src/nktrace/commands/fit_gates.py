@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,13 +16,16 @@ from nktrace.files.gating_table import read_gating_table
 from nktrace.files.panels import read_panel
 from nktrace.files.survey import Survey, read_survey
 from nktrace.model.events import Events
-from nktrace.model.gates import GatedSample, Source
-from nktrace.model.panel import Panel
+from nktrace.model.gates import GatedSample, GatePriors, GatingTable, Source
+from nktrace.model.panel import Kind, Panel
+from nktrace.model.study import Role
 from nktrace.model.transforms import Scale
+from nktrace.science.control_drift import fit_controls
 from nktrace.science.drawing import generator
 from nktrace.science.gating.parent import Estimation
 from nktrace.science.gating.tree import gate_sample, resolve
-from nktrace.science.priors import fit_priors
+from nktrace.science.priors import control_priors, fit_priors
+from nktrace.science.quality import judged_rows
 from nktrace.science.rescaling import rescaled
 from nktrace.science.transforms import estimate_scale, to_scale
 
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from nktrace.files.settings import Settings
 
 _POOLED_EVENTS = 500_000
+_POOLED_PER_SECOND = 1_000.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,46 +45,91 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Scale per batch, then each survey gated by itself, then priors per batch and for the panel."""
-    panel = read_panel(args.panel)
-    rows, skipped = resolve(read_gating_table(args.gating), panel)
-    batches: dict[str, list[Survey]] = defaultdict(list)
-    for survey in sorted((read_survey(path) for path in args.surveys), key=lambda survey: survey.sample):
-        if not survey.failure:
-            batches[survey.batch].append(survey)
+    """Fit the reference of a panel and publish it."""
+    surveys = [read_survey(path) for path in args.surveys]
+    table = read_gating_table(args.gating)
+    write_gate_reference(args.output, fit_reference(surveys, read_panel(args.panel), table, settings=args.settings))
+    return 0
+
+
+def fit_reference(surveys: list[Survey], panel: Panel, table: GatingTable, *, settings: Settings) -> GateReference:
+    """Scale per batch, then each survey gated by itself, then priors per batch and for the panel.
+
+    FMO controls come after the samples: gated with the priors of their batch, so that what stands above the marker that
+    they lack is gated as in the samples, they give the cuts on this marker and nothing else.
+    """
+    rows, skipped = resolve(table, panel)
+    readable = sorted((survey for survey in surveys if not survey.failure), key=lambda survey: survey.sample)
+    batches = _by_batch(survey for survey in readable if not survey.without)
+    controls = _by_batch(survey for survey in readable if survey.without)
     surveys = [survey for members in batches.values() for survey in members]
     scales = {batch: _scale(members, panel) for batch, members in batches.items()}
     scales[PANEL] = _scale(surveys, panel)
 
     # cuts of all batches are compared on the panel's scale, and kept on each batch's own
-    def gate(name: str, events: Events, tops: Mapping[str, float]) -> GatedSample:
+    def gate(
+        name: str, events: Events, tops: Mapping[str, float], *, priors: GatePriors | None = None, without: str = ""
+    ) -> GatedSample:
         return gate_sample(
             to_scale(events, scales[PANEL]),
             rows,
             panel=panel,
-            priors=None,
+            priors=priors,
             tops=tops,
-            options=estimation(args.settings),
-            rng=generator(args.settings.seed, name, "survey gates"),
+            options=estimation(settings),
+            rng=generator(settings.seed, name, "survey gates"),
             skipped=skipped,
+            without=without,
         )
 
     gated = {survey.sample: gate(survey.sample, survey.events, survey.tops) for survey in surveys}
-    pooled = gate(PANEL, _together(surveys), surveys[0].tops) if surveys else None
-    everywhere = fit_priors(list(gated.values()), pooled=pooled)
-    priors = {PANEL: fit_priors(list(gated.values()), source=Source.REFERENCE, pooled=pooled)}
-    for batch, members in batches.items():
-        of_batch = fit_priors([gated[survey.sample] for survey in members], wider=everywhere)
-        priors[batch] = rescaled(of_batch, old=scales[PANEL], new=scales[batch])
-    samples = [(survey.sample, survey.batch) for survey in surveys]
-    write_gate_reference(args.output, GateReference(panel=panel.name, scales=scales, priors=priors, samples=samples))
-    return 0
+    pooled = gate(PANEL, _together(surveys, panel, settings.seed), surveys[0].tops) if surveys else None
+    everyone = list(gated.values())
+    members = {batch: [gated[survey.sample] for survey in batches.get(batch, [])] for batch in (*batches, *controls)}
+
+    everywhere = fit_priors(everyone, pooled=pooled)
+    tubes: dict[str, list[GatedSample]] = {}
+    for batch, fmo in controls.items():
+        of_samples = fit_priors(members[batch], wider=everywhere)
+        tubes[batch] = [gate(c.sample, c.events, c.tops, priors=of_samples, without=c.without) for c in fmo]
+
+    all_tubes = [tube for of_batch in tubes.values() for tube in of_batch]
+    lent = fit_priors(everyone, pooled=pooled, controls=control_priors(all_tubes, Source.COHORT))
+    to_others = control_priors(all_tubes, Source.REFERENCE)
+    priors = {PANEL: fit_priors(everyone, source=Source.REFERENCE, pooled=pooled, controls=to_others)}
+    for batch, mine in members.items():
+        own = control_priors(tubes.get(batch, []), Source.CONTROL)
+        fitted = fit_priors(mine, wider=lent, controls=own)
+        priors[batch] = rescaled(fitted, old=scales[PANEL], new=scales.get(batch, scales[PANEL]))
+    samples = [(survey.sample, survey.batch) for survey in readable]
+    again = [survey for survey in surveys if survey.role == Role.BATCH_CONTROL]
+    kept = fit_controls([_control(survey, gated[survey.sample], scales[PANEL]) for survey in again], panel=panel)
+    return GateReference(panel=panel.name, scales=scales, priors=priors, samples=samples, controls=kept)
 
 
-def _together(surveys: list[Survey]) -> Events:
-    """The draws of all samples as one tube, every k-th event of each where they are many."""
+def _control(survey: Survey, gated: GatedSample, scale: Scale) -> tuple[str, str, Events]:
+    """A batch control's live single cells on the panel's scale, with its name and batch."""
+    cells = survey.events.select(judged_rows(gated, len(survey.events)))
+    return survey.sample, survey.batch, to_scale(cells, scale)
+
+
+def _by_batch(surveys: Iterable[Survey]) -> dict[str, list[Survey]]:
+    batches: dict[str, list[Survey]] = defaultdict(list)
+    for survey in surveys:
+        batches[survey.batch].append(survey)
+    return batches
+
+
+def _together(surveys: list[Survey], panel: Panel, seed: int) -> Events:
+    """The draws of all samples as one tube, every k-th event of each where they are many.
+
+    They come in random order at an even pace: one sample after the other would be a run whose signals jump.
+    """
     step = max(1, sum(len(survey.events) for survey in surveys) // _POOLED_EVENTS)
     values = np.concatenate([survey.events.values[::step] for survey in surveys])
+    values = values[generator(seed, PANEL, "together").permutation(values.shape[0])]
+    for clock in panel.of_kind(Kind.TIME):
+        values[:, surveys[0].events.channels.index(clock.marker)] = np.arange(values.shape[0]) / _POOLED_PER_SECOND
     return Events(np.asfortranarray(values), surveys[0].events.channels)
 
 

@@ -3,45 +3,64 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nktrace.commands.fit_gates import estimation
 from nktrace.commands.survey import add_tube_arguments
 from nktrace.files.acquisition import Acquisition, read_acquisition
-from nktrace.files.gate_reference import read_gate_reference
+from nktrace.files.compensation_report import read_controls
+from nktrace.files.gate_reference import PANEL, GateReference, read_gate_reference
+from nktrace.files.gated import Exported, Gating, Rows, write_gating
 from nktrace.files.gating_table import read_gating_table
-from nktrace.files.gatingml import write_gating_ml
-from nktrace.files.lineages import write_lineages
+from nktrace.files.overrides import Hierarchy, load_overrides
 from nktrace.files.panels import read_panel
-from nktrace.files.pictures import write_pictures
-from nktrace.files.tables import write_table
-from nktrace.model.errors import CompensationError, NktraceError, PanelMismatch, UnreadableFcs
+from nktrace.files.survey import Survey, read_survey
+from nktrace.model.control_drift import BatchControl
+from nktrace.model.errors import CompensationError, GatingError, NktraceError, PanelMismatch, UnreadableFcs
 from nktrace.model.events import Events
-from nktrace.model.gates import ROOT, GatedSample, GatingRow
+from nktrace.model.gates import ROOT, Boolean, ExcessSettings, Gate, GatedSample, GatingRow
 from nktrace.model.lineages import Lineages
+from nktrace.model.overrides import Override
 from nktrace.model.panel import Kind, Panel
 from nktrace.model.quality import Check, Verdict
-from nktrace.model.study import Sample
-from nktrace.model.transforms import Scale
+from nktrace.model.quality_pictures import QualityPictures
+from nktrace.model.study import Role, Sample
+from nktrace.science.compensation_controls import controls_check
+from nktrace.science.control_drift import control_check, places
 from nktrace.science.counting import vol_to_ul
 from nktrace.science.doubt import doubts
 from nktrace.science.drawing import generator
 from nktrace.science.gating.settle import settle
+from nktrace.science.gating.shifts import shifts
 from nktrace.science.gating.tree import expanded, gate_sample, resolve
-from nktrace.science.intervals import wilson
-from nktrace.science.pictures import take_pictures
-from nktrace.science.quality import checks
+from nktrace.science.import_checks import import_checks
+from nktrace.science.intervals import normal_quantile
+from nktrace.science.patient_priors import cuts_of_baseline, of_patient, without_based
+from nktrace.science.pictures import take_pictures, ticks
+from nktrace.science.quality import checks, judged_rows
+from nktrace.science.rescaling import rescaled
+from nktrace.science.spill_residual import spill_pairs
 from nktrace.science.transforms import to_exact_scale, to_scale
 
-Rows = list[dict[str, object]]
+if TYPE_CHECKING:
+    from nktrace.files.settings import Settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_tube_arguments(parser)
     parser.add_argument("--gating", required=True, help="gating table")
     parser.add_argument("--reference", required=True, metavar="DIR", help="gate reference of the panel")
+    parser.add_argument("--overrides", default="[]", metavar="JSON", help="what an analyst made of the sample's gates")
+    parser.add_argument("--controls", nargs="?", help="report of the controls that the matrix comes from")
+    parser.add_argument("--imported", nargs=2, metavar=("GATES", "NAMES"), help="gates drawn elsewhere, and our names")
+    parser.add_argument("--baseline", nargs="?", metavar="SURVEY", help="survey.parquet of the patient's baseline")
+    parser.add_argument("--gates-sample", default="", help="name of the sample in an imported workspace")
     parser.add_argument("--output-dir", required=True, type=Path, metavar="DIR", help="results/samples/SAMPLE")
 
 
@@ -50,16 +69,142 @@ def run(args: argparse.Namespace) -> int:
     panel = read_panel(args.panel)
     reference = read_gate_reference(args.reference)
     rows, skipped = resolve(read_gating_table(args.gating), panel)
+    overrides = load_overrides(args.overrides, Hierarchy(panel, rows, skipped))
     sample: Sample = args.sample
     try:
         tube = read_acquisition(
             args.fcs, sample, panel, matrix=args.matrix, max_condition=args.settings.compensation.max_condition
         )
     except (UnreadableFcs, CompensationError, PanelMismatch) as error:
-        _write_failure(args.output_dir, sample, panel, rows, error)
+        write_gating(args.output_dir, _unreadable(sample, panel, rows, error), level=args.settings.level)
         return 0
     scale = reference.scale(sample.batch)
     events = to_scale(tube.events, scale)
+    if args.imported:
+        return _run_imported(args, panel, rows, tube, events, reference)
+    if args.baseline:
+        reference = beside_baseline(reference, read_survey(args.baseline), rows, sample, panel, args.settings)
+    gate = partial(gate_tube, tube, events, sample=sample, panel=panel, reference=reference, settings=args.settings)
+    gated = replace(gate(rows, overrides=overrides), skipped=skipped)
+    found, drawn = _checks(gated, tube, events, panel, reference, sample, args.settings)
+    quality = [
+        Check(check="readable", value=float(len(events)), status=Verdict.PASS),
+        *_tube_checks(tube, args.settings.counts.volume_unit),
+        *([controls_check(read_controls(args.controls))] if args.controls else []),
+        *found,
+    ]
+    made_by = [_made_by(row, overrides.get(row.population)) for row in rows]
+    gating = Gating(
+        sample=sample.sample,
+        gated=gated,
+        shifts=shifts(gated, events, made_by, finite=tube.finite, z=normal_quantile(args.settings.level)),
+        overridden=_overridden(sample, gated, rows, overrides, gate),
+        checks=quality,
+        exported=Exported(gates=gated.gates, scale=scale, detectors=tube.detectors, spillover=tube.spillover),
+        lineages=_lineages(sample, panel, tube, events, gated, rows),
+        pictures=take_pictures(events, gated, panel=panel, scale=scale),
+        quality_pictures=drawn,
+    )
+    write_gating(args.output_dir, gating, level=args.settings.level)
+    return 0
+
+
+def _run_imported(
+    args: argparse.Namespace,
+    panel: Panel,
+    rows: tuple[GatingRow, ...],
+    tube: Acquisition,
+    events: Events,
+    reference: GateReference,
+) -> int:
+    """The same files from gates that were drawn elsewhere; gates that cannot be read are as a file that cannot be."""
+    from nktrace.files.gates_of_import import gate_by_import  # with FlowKit, which takes longer to load than a gate
+
+    sample: Sample = args.sample
+    scale = reference.scale(sample.batch)
+    gates, names = args.imported
+    try:
+        done = gate_by_import(tube, events, scale, gates=gates, names=names, gates_sample=args.gates_sample)
+    except (UnreadableFcs, CompensationError, GatingError) as error:
+        write_gating(args.output_dir, _unreadable(sample, panel, rows, error), level=args.settings.level)
+        return 0
+    gated, imported = done.gated, done.imported
+    found, drawn = _checks(gated, tube, events, panel, reference, sample, args.settings)
+    quality = [
+        Check(check="readable", value=float(len(events)), status=Verdict.PASS),
+        *_tube_checks(tube, args.settings.counts.volume_unit),
+        *([controls_check(read_controls(args.controls))] if args.controls else []),
+        *import_checks(imported, spillover=tube.spillover),
+        *found,
+    ]
+    known = tuple(row for row in rows if row.population in gated.masks)
+    gating = Gating(
+        sample=sample.sample,
+        gated=gated,
+        checks=quality,
+        exported=Exported(
+            gates=imported.gates,
+            scale=imported.scale,
+            detectors=imported.detectors,
+            spillover=imported.spillover,
+            uncompensated=imported.uncompensated,
+        ),
+        lineages=_lineages(sample, panel, tube, events, gated, known),
+        pictures=take_pictures(done.events, gated, panel=panel, scale=done.scale),
+        quality_pictures=drawn,
+    )
+    write_gating(args.output_dir, gating, level=args.settings.level)
+    return 0
+
+
+def beside_baseline(
+    reference: GateReference,
+    survey: Survey,
+    rows: tuple[GatingRow, ...],
+    sample: Sample,
+    panel: Panel,
+    settings: Settings,
+) -> GateReference:
+    """The reference with the priors of a patient's sample, sharpened by the draw of the patient's baseline."""
+    last = max((i for i, row in enumerate(rows) if isinstance(row.settings, ExcessSettings)), default=-1)
+    if survey.failure or last < 0:
+        return reference
+    old, new = reference.scale(survey.batch), reference.scale(sample.batch)
+    gated = gate_sample(
+        to_scale(survey.events, old),
+        rows[: last + 1],
+        panel=panel,
+        priors=without_based(reference.prior(survey.batch)),
+        tops=survey.tops,
+        options=estimation(settings),
+        rng=generator(settings.seed, survey.sample, "baseline"),
+    )
+    cuts = rescaled(cuts_of_baseline(gated, z=normal_quantile(settings.level)), old=old, new=new)
+    priors = of_patient(reference.prior(sample.batch), cuts, name=survey.sample)
+    return replace(reference, priors={**reference.priors, sample.batch: priors})
+
+
+def gate_tube(
+    tube: Acquisition,
+    events: Events,
+    rows: tuple[GatingRow, ...],
+    *,
+    sample: Sample,
+    panel: Panel,
+    reference: GateReference,
+    settings: Settings,
+    overrides: Mapping[str, Override] | None = None,
+) -> GatedSample:
+    """The gates of a tube with the priors of its batch, as memberships of all events of its file.
+
+    Args:
+        tube: as acquired.
+        events: its events on the scale of its batch.
+        rows: resolved for the panel.
+        sample, panel, reference, settings: what the tube is gated by.
+        overrides: by population what an analyst made of its gate.
+    """
+    scale = reference.scale(sample.batch)
     kept = np.flatnonzero(tube.finite)
     clean = events if tube.finite.all() else events.select(tube.finite)
     gated = gate_sample(
@@ -68,84 +213,92 @@ def run(args: argparse.Namespace) -> int:
         panel=panel,
         priors=reference.prior(sample.batch),
         tops=tube.tops,
-        options=estimation(args.settings),
-        rng=generator(args.settings.seed, sample.sample, "gates"),
-        skipped=skipped,
-        without=sample.stain or "",
+        options=estimation(settings),
+        rng=generator(settings.seed, sample.sample, "gates"),
+        without=tube.without,
+        overrides=overrides,
     )
     gated = settle(gated, clean, scale=scale, reference=lambda rows: to_exact_scale(tube.exact(kept[rows]), scale))
-    gated = expanded(gated, tube.finite)
-    quality = [
-        Check(check="readable", value=float(len(events)), status=Verdict.PASS),
-        *_tube_checks(tube, args.settings.counts.volume_unit),
-        *checks(gated, tube.events, panel=panel, off_scale=tube.off_scale, limits=args.settings.qc),
-    ]
-    output: Path = args.output_dir
-    write_table(output / "populations.tsv", "populations", _populations(sample, gated, args.settings.level))
-    write_table(output / "gates.tsv", "gates", _cuts(sample, gated))
-    write_table(output / "qc.tsv", "qc", _quality(sample, quality))
-    write_gating_ml(output / "gates.xml", gated.gates, scale=scale, detectors=tube.detectors, spillover=tube.spillover)
-    write_lineages(output / "lineages.parquet", _lineages(sample, panel, tube, events, gated, rows))
-    write_pictures(output / "pictures.npz", take_pictures(events, gated, panel=panel, scale=scale))
-    return 0
+    return expanded(gated, tube.finite)
 
 
-def _populations(sample: Sample, gated: GatedSample, level: float) -> Rows:
-    rows: Rows = []
-    sizes = {name: int(np.count_nonzero(mask)) for name, mask in gated.masks.items()}
-    sizes[ROOT] = next(iter(gated.masks.values())).size if gated.masks else 0
-    for gate in gated.gates:
-        share = wilson(sizes[gate.population], sizes[gate.parent], level=level)
-        empty = sizes[gate.parent] == 0
-        rows.append(
+def _made_by(row: GatingRow, override: Override | None) -> GatingRow:
+    """The row that a gate was made by: the table's, or the analyst's."""
+    return override.change if override is not None and isinstance(override.change, GatingRow) else row
+
+
+def _overridden(
+    sample: Sample,
+    gated: GatedSample,
+    rows: tuple[GatingRow, ...],
+    overrides: Mapping[str, Override],
+    gate: Callable[..., GatedSample],
+) -> Rows:
+    """Each overridden gate beside what it would be if this override were not there and the others were."""
+    found: Rows = []
+    for position, row in enumerate(rows):
+        if (override := overrides.get(row.population)) is None:
+            continue
+        others = {name: other for name, other in overrides.items() if name != row.population}
+        without = gate(rows[: position + 1], overrides=others)
+        automatic = without.gates[position]
+        mine = gated.masks[row.population]
+        found.append(
             {
                 "sample": sample.sample,
-                "population": gate.population,
-                "parent": gate.parent,
-                "events": sizes[gate.population],
-                "parent_events": sizes[gate.parent],
-                "fraction": share.value,
-                "ci_low": share.low,
-                "ci_high": share.high,
-                "gate_source": gate.source.value,
-                "status": gate.status.value,
-                "reason": "; ".join(filter(None, (gate.reason, "the parent has no events" if empty else ""))),
+                "population": row.population,
+                "scope": "sample" if override.sample else "batch",
+                "method": override.method,
+                "settings": override.settings,
+                "gate": _in_words(gated.gates[position]),
+                "automatic_gate": _in_words(automatic),
+                "automatic_source": automatic.source.value,
+                "events": int(np.count_nonzero(mine)),
+                "automatic_events": int(np.count_nonzero(without.masks[row.population])),
+                "parent_events": mine.size if row.parent == ROOT else int(np.count_nonzero(gated.masks[row.parent])),
+                "who": override.who,
+                "when": override.when,
+                "why": override.why,
             }
         )
-    return rows
+    return found
 
 
-def _cuts(sample: Sample, gated: GatedSample) -> Rows:
-    return [
-        {
-            "sample": sample.sample,
-            "population": gate.population,
-            "channel": edge.channel,
-            "edge": edge.edge,
-            "value": edge.value,
-            "ci_low": edge.low,
-            "ci_high": edge.high,
-            "prior": edge.prior,
-            "gate_source": edge.source.value,
-            "distance": edge.distance,
-        }
-        for gate in gated.gates
-        for edge in gate.edges
-    ]
+def _in_words(gate: Gate) -> str:
+    """The numbers of a gate as gates.tsv names them, or what a boolean is."""
+    if isinstance(gate.shape, Boolean):
+        return gate.shape.expression
+    return "; ".join(f"{edge.channel} {edge.edge}={edge.value:.7g}" for edge in gate.edges)
 
 
-def _quality(sample: Sample, quality: list[Check]) -> Rows:
-    return [
-        {
-            "sample": sample.sample,
-            "check": check.check,
-            "value": check.value,
-            "limit": check.limit,
-            "status": check.status.value,
-            "reason": check.reason,
-        }
-        for check in quality
-    ]
+def _checks(
+    gated: GatedSample,
+    tube: Acquisition,
+    events: Events,
+    panel: Panel,
+    reference: GateReference,
+    sample: Sample,
+    settings: Settings,
+) -> tuple[list[Check], QualityPictures]:
+    """The checks that rest on the gates, and how the batch's control stands beside those of other batches."""
+    found, drawn = checks(
+        gated,
+        tube.events,
+        events,
+        panel=panel,
+        off_scale=tube.off_scale,
+        pairs=spill_pairs(tube.spillover, tube.detectors, panel),
+        limits=settings.qc,
+    )
+    own, scale = None, reference.scale(PANEL)
+    if sample.role is Role.BATCH_CONTROL and reference.controls:
+        cells = to_scale(tube.events.select(judged_rows(gated, len(events))), scale)
+        place = places(cells, reference.controls.shapes)
+        own = BatchControl(sample=sample.sample, batch=sample.batch, places=place)
+    drift, control = control_check(own, reference.controls, batch=sample.batch, limit=settings.qc.max_control_drift)
+    if control:
+        control = replace(control, ticks=ticks(scale, control.marker, (0.0, 1.0)))
+    return [*found, drift], replace(drawn, control=control)
 
 
 def _tube_checks(tube: Acquisition, volume_unit: str) -> list[Check]:
@@ -189,19 +342,14 @@ def _lineages(
     )
 
 
-def _write_failure(
-    output: Path, sample: Sample, panel: Panel, rows: tuple[GatingRow, ...], error: NktraceError
-) -> None:
-    write_table(output / "populations.tsv", "populations", [])
-    write_table(output / "gates.tsv", "gates", [])
-    failure = Check(check="readable", status=Verdict.FAIL, reason=str(error))
-    write_table(output / "qc.tsv", "qc", _quality(sample, [failure]))
-    write_gating_ml(output / "gates.xml", (), scale=Scale({}), detectors={}, spillover=None)
+def _unreadable(sample: Sample, panel: Panel, rows: tuple[GatingRow, ...], error: NktraceError) -> Gating:
+    """Nothing but the reason."""
     markers = tuple(detector.marker for detector in panel.used if detector.kind is not Kind.TIME)
     nothing = np.empty(0, np.float32)
-    write_lineages(
-        output / "lineages.parquet",
-        Lineages(
+    return Gating(
+        sample=sample.sample,
+        checks=[Check(check="readable", status=Verdict.FAIL, reason=str(error))],
+        lineages=Lineages(
             sample=sample.sample,
             panel=panel.name,
             batch=sample.batch,
@@ -213,4 +361,3 @@ def _write_failure(
             failure=str(error),
         ),
     )
-    write_pictures(output / "pictures.npz", [])

@@ -22,7 +22,7 @@ def run(args: argparse.Namespace) -> int:
     """Read the cohort's tables, write the page."""
     tables = {
         name: read_table(args.directory / f"{name}.tsv", name)
-        for name in ("trajectories", "kinetics", "chimerism", "subsets")
+        for name in ("trajectories", "kinetics", "chimerism", "subsets", "overrides")
     }
     html = cohort_page(
         samples=args.samples,

@@ -41,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
         checks=[row for directory in args.samples for row in read_table(directory / "qc.tsv", "qc")],
         thresholds=args.settings.kinetics.thresholds,
         events=args.patient.events,
+        overrides=[row for directory in args.samples for row in read_table(directory / "overrides.tsv", "overrides")],
     )
     with replacing(args.output) as draft:
         draft.write_text(html, encoding="utf-8")

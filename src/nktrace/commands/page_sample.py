@@ -7,8 +7,11 @@ from pathlib import Path
 
 from nktrace.files.atomic import replacing
 from nktrace.files.pictures import read_pictures
+from nktrace.files.quality_pictures import read_quality_pictures
+from nktrace.files.recounts import read_recount
 from nktrace.files.rows import load_sample
 from nktrace.files.tables import read_table
+from nktrace.model.study import Sample
 from nktrace.pages.sample import sample_page
 
 
@@ -19,18 +22,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Read the sample's tables and pictures, write its page."""
+    """Write the page of a sample."""
+    write_page(args.sample, args.directory, args.output)
+    return 0
+
+
+def write_page(sample: Sample, directory: Path, output: Path | str) -> None:
+    """Read a sample's tables and pictures in results/samples/SAMPLE, write its page."""
     tables = {
-        name: read_table(args.directory / f"{name}.tsv", name) for name in ("populations", "gates", "qc", "subsets")
+        name: read_table(directory / f"{name}.tsv", name)
+        for name in ("populations", "gates", "overrides", "qc", "subsets")
     }
     html = sample_page(
-        args.sample,
+        sample,
         populations=tables["populations"],
         cuts=tables["gates"],
         checks=tables["qc"],
         subsets=tables["subsets"],
-        pictures=read_pictures(args.directory / "pictures.npz"),
+        overrides=tables["overrides"],
+        recount=read_recount(directory),
+        pictures=read_pictures(directory / "pictures.npz"),
+        quality=read_quality_pictures(directory / "quality.npz"),
     )
-    with replacing(args.output) as draft:
+    with replacing(output) as draft:
         draft.write_text(html, encoding="utf-8")
-    return 0

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nktrace.files.acquisition import read_acquisition
+from nktrace.files.acquisition import Acquisition, read_acquisition
 from nktrace.files.choices import from_json
 from nktrace.files.panels import read_panel
 from nktrace.files.rows import load_sample
 from nktrace.files.survey import Survey, write_survey
 from nktrace.model.errors import CompensationError, PanelMismatch, UnreadableFcs
 from nktrace.model.events import Events
+from nktrace.model.study import Sample
 from nktrace.science.drawing import draw_rows, generator
+
+if TYPE_CHECKING:
+    from nktrace.files.settings import Settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +51,13 @@ def run(args: argparse.Namespace) -> int:
         empty = Events(np.empty((0, len(panel.markers)), np.float32, order="F"), panel.markers)
         write_survey(args.output, Survey(**ids, events=empty, tops={}, failure=str(error)))
         return 0
-    rng = generator(args.settings.seed, args.sample.sample)
-    rows = draw_rows(np.flatnonzero(tube.finite), args.settings.survey.events, rng)
-    write_survey(args.output, Survey(**ids, events=tube.events.select(rows), tops=tube.tops))
+    write_survey(args.output, survey_of(tube, args.sample, args.settings))
     return 0
+
+
+def survey_of(tube: Acquisition, sample: Sample, settings: Settings) -> Survey:
+    """The draw of a tube, the same for the same seed and name of the sample."""
+    rows = draw_rows(np.flatnonzero(tube.finite), settings.survey.events, generator(settings.seed, sample.sample))
+    events = tube.events.select(rows)
+    ids = {"sample": sample.sample, "panel": sample.panel, "batch": sample.batch}
+    return Survey(**ids, events=events, tops=tube.tops, without=tube.without, role=sample.role.value)

@@ -28,16 +28,16 @@ def _palette() -> list[tuple[int, int, int]]:
 _PALETTE = _palette()
 
 
-def gate_picture(picture: Picture) -> str:
+def gate_picture(picture: Picture, *, name: str = "") -> str:
     """One gate as SVG: the parent's density, the outline over it, axes in data units where these are known.
 
     The inside of an outline is tinted, but not for a boolean gate, which need not be the inside of anything.
     """
     x, y = Linear(*picture.x_range), Linear(*picture.y_range)
     width, height = _RIGHT - _LEFT, _BOTTOM - _TOP
-    root = drawing(WIDTH, HEIGHT, name=f"Gate {picture.population} on {' and '.join(picture.channels)}")
+    root = drawing(WIDTH, HEIGHT, name=name or f"Gate {picture.population} on {' and '.join(picture.channels)}")
     inner = window(root, x=_LEFT, y=_TOP, width=width, height=height)
-    image = data_uri(_shades(picture.counts), _PALETTE)
+    image = density_uri(picture.counts)
     add(inner, "image", href=image, width=width, height=height, preserveAspectRatio="none")
     for outline in picture.outlines:
         points = [(x.place(px) * width, (1 - y.place(py)) * height) for px, py in outline.tolist()]
@@ -55,6 +55,11 @@ def gate_picture(picture: Picture) -> str:
     _x_axis(root, x, picture.channels[0], picture.x_ticks)
     _y_axis(root, y, picture.channels[1], picture.y_ticks)
     return to_text(root)
+
+
+def density_uri(counts: NDArray[np.uint32]) -> str:
+    """A two-dimensional histogram, shape (bins of x, bins of y), as an image: darker is denser."""
+    return data_uri(_shades(counts), _PALETTE)
 
 
 def _shades(counts: NDArray[np.uint32]) -> NDArray[np.uint8]:
@@ -96,13 +101,14 @@ def _placed(axis: Linear, ticks: Ticks, length: float, apart: float) -> list[tup
     labels: dict[float, str] = {}
     for position, value in sorted(ticks, key=lambda tick: (tick[1] != 0, -tick[1])):
         place = axis.place(position)
-        if _is_decade(value) and all(abs(place - other) * length >= apart for other in labels):
+        if is_decade(value) and all(abs(place - other) * length >= apart for other in labels):
             labels[place] = decade(value)
     places = [axis.place(position) for position, _ in ticks]
     return [(place, labels.get(place, "")) for place in places]
 
 
-def _is_decade(value: float) -> bool:
+def is_decade(value: float) -> bool:
+    """Zero, or a power of ten with either sign."""
     return value == 0 or f"{abs(value):.1e}".startswith("1.0")
 
 

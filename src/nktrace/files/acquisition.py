@@ -16,7 +16,7 @@ from nktrace.model.events import Events, FloatArray, Mask
 from nktrace.model.panel import Panel, bind
 from nktrace.model.study import Sample
 from nktrace.science.compensation import compensate, find_spillover, match_detectors
-from nktrace.science.quality import off_scale_share
+from nktrace.science.off_scale import off_scale_share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,7 @@ class Acquisition:
         uncompensated: why there was none although one was asked for; empty otherwise.
         columns: of the file, per marker.
         max_condition: limit on the condition number of the matrix.
+        without: the marker that an FMO control lacks; empty for other samples.
     """
 
     fcs: FcsFile
@@ -46,6 +47,7 @@ class Acquisition:
     uncompensated: str = ""
     columns: Mapping[str, int]
     max_condition: float
+    without: str = ""
 
     def exact(self, rows: NDArray[np.intp]) -> Events:
         """Some events again, read and compensated in float64: for decisions that float32 leaves open."""
@@ -90,6 +92,7 @@ def read_acquisition(
         uncompensated=why,
         columns=columns,
         max_condition=max_condition,
+        without=sample.left_out(panel),
     )
 
 

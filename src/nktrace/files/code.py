@@ -50,6 +50,7 @@ def sources(module: str) -> list[Path]:
         if path.parent.name == "pages":
             found.update(path.parent.glob("templates/*"))
         waiting.extend(_imports(path))
+        waiting.append(name.rpartition(".")[0])  # a package's own imports are made before those of its modules
     return sorted(found)
 
 

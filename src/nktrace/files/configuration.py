@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from nktrace.files.nearest import nearest, suggestion
 from nktrace.files.settings import Settings
+from nktrace.files.yaml_text import faults_of_yaml
 from nktrace.model.errors import Fault, StudyFaults
 
 
@@ -48,26 +49,14 @@ def examine_settings(path: Path, *, shown: str = "") -> ExaminedSettings:
     """The settings and their faults; `shown` is the name of the file in faults, the path by default."""
     file = shown or str(path)
 
-    def refused(what: str, mend: str = "", row: int | None = None) -> ExaminedSettings:
-        return ExaminedSettings(None, [Fault(file=file, row=row, what=what, mend=mend)])
-
     try:
-        root = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
-        raw = {} if root is None else yaml.SafeLoader("").construct_document(root)
-    except FileNotFoundError:
-        return refused("there is no such file", "`nktrace init` writes one.")
-    except OSError as error:
-        return refused(f"the file can't be read ({error.strerror})")
-    except UnicodeDecodeError as error:
-        return refused(f"byte {error.start} is not UTF-8", "Save it as UTF-8.")
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or "it can't be parsed"
-        return refused(f"this is not YAML: {problem}", "Indent with spaces.", mark.line + 1 if mark else None)
-    except (ValueError, RecursionError) as error:  # a date or number that Python refuses; brackets without end
-        return refused(f"a value can't be read ({error})")
+        with faults_of_yaml(file):
+            root = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
+            raw = {} if root is None else yaml.SafeLoader("").construct_document(root)
+    except StudyFaults as error:
+        return ExaminedSettings(None, list(error.faults))
     if not isinstance(raw, dict):
-        return refused("the settings are not `name: value` lines")
+        return ExaminedSettings(None, [Fault(file=file, what="the settings are not `name: value` lines")])
     lines = dict(_lines(root))
     faults = [
         Fault(file=file, row=line, column=".".join(place), what="the setting stands twice", mend="Keep one.")

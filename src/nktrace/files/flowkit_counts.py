@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
+from nktrace.files.flowkit_reading import quiet_flowkit
+from nktrace.files.gatingml import gate_id_of
 from nktrace.files.tables import read_table
 
 
 def flowkit_counts(fcs: Path, gates: Path) -> dict[str, int]:
-    """Events per gate, as FlowKit finds them in the FCS file by the Gating-ML file."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # FlowKit warns at import, and of every column that it does not use
-        import flowkit
+    """Events per gate, as FlowKit finds them in the FCS file by the Gating-ML file.
 
+    Raises:
+        GatingError: FlowKit cannot read one of the two.
+    """
+    with quiet_flowkit(f"{fcs}, {gates}") as flowkit:
         session = flowkit.Session(flowkit.parse_gating_xml(str(gates)))
         session.add_samples(flowkit.Sample(str(fcs)))
         session.analyze_samples(use_mp=False)
@@ -22,7 +24,11 @@ def flowkit_counts(fcs: Path, gates: Path) -> dict[str, int]:
 
 
 def recounted(fcs: Path, directory: Path) -> dict[str, tuple[int, int | None]]:
-    """Our count and FlowKit's of every population of results/samples/SAMPLE; None where FlowKit has no such gate."""
-    theirs = flowkit_counts(fcs, directory / "gates.xml")
+    """Our count and FlowKit's of every population of results/samples/SAMPLE; None where FlowKit has no such gate.
+
+    Raises:
+        GatingError: FlowKit cannot read the file or its gates.
+    """
     rows = read_table(directory / "populations.tsv", "populations")
-    return {row["population"]: (row["events"], theirs.get(row["population"])) for row in rows}
+    theirs = flowkit_counts(fcs, directory / "gates.xml") if rows else {}
+    return {row["population"]: (row["events"], theirs.get(gate_id_of(row["population"]))) for row in rows}

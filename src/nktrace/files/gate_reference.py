@@ -1,6 +1,7 @@
 """The frozen gate reference of a panel: scale and gate priors per batch, and what they were fitted on.
 
-results/reference/{panel}/v{N}/gates/: scale.json, priors.json, samples.tsv, reference.json. The entry `PANEL` holds
+results/reference/{panel}/v{N}/gates/: scale.json, priors.json, samples.tsv, reference.json, and controls.json where
+there are batch controls. The entry `PANEL` holds
 what a batch starts from that was not there when the reference was fitted.
 """
 
@@ -16,21 +17,27 @@ from nktrace.files.atomic import publishing
 from nktrace.files.code import code_digest
 from nktrace.files.scale import read_scales, write_scales
 from nktrace.files.tables import write_rows
+from nktrace.model.control_drift import BatchControl, Controls, MarkerPlace, MarkerShape
 from nktrace.model.errors import ReferenceUnusable
 from nktrace.model.gates import EdgePrior, GatePriors, Source
 from nktrace.model.transforms import Scale
 
 PANEL = "*"  # no batch can have this name
+_CONTROLS = "controls.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateReference:
-    """Scale and priors by batch, with `PANEL` for new batches; `samples` are (sample, batch) of the fit."""
+    """Scale and priors by batch, with `PANEL` for new batches; `samples` are (sample, batch) of the fit.
+
+    `controls` are the batch controls among them, None where there are none.
+    """
 
     panel: str
     scales: Mapping[str, Scale]
     priors: Mapping[str, GatePriors]
     samples: Sequence[tuple[str, str]]
+    controls: Controls | None = None
 
     def scale(self, batch: str) -> Scale:
         """The scale of a batch, or the panel's for a new batch."""
@@ -52,8 +59,10 @@ def write_gate_reference(directory: Path | str, reference: GateReference) -> Non
             ["sample", "batch"],
             [{"sample": sample, "batch": batch} for sample, batch in sorted(reference.samples)],
         )
+        if reference.controls:
+            (draft / _CONTROLS).write_text(json.dumps(asdict(reference.controls), indent=1) + "\n", encoding="utf-8")
         digest = hashlib.sha256()
-        for name in ("scale.json", "priors.json", "samples.tsv"):
+        for name in ("scale.json", "priors.json", "samples.tsv", *([_CONTROLS] if reference.controls else [])):
             digest.update((draft / name).read_bytes())
         summary = {"panel": reference.panel, "code": code_digest("fit_gates"), "sha256": digest.hexdigest()}
         (draft / "reference.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
@@ -71,17 +80,36 @@ def read_gate_reference(directory: Path | str) -> GateReference:
         priors = json.loads((place / "priors.json").read_text(encoding="utf-8"))
         parsed = {batch: _priors(rows) for batch, rows in priors.items()}
         lines = (place / "samples.tsv").read_text(encoding="utf-8").splitlines()[1:]
+        controls = _controls(place / _CONTROLS)
     except OSError as error:
         raise ReferenceUnusable(f"cannot be read: {error.strerror}", where=str(place)) from None
     except (ValueError, TypeError, KeyError) as error:
         raise ReferenceUnusable(f"is no gate reference: {error}", where=str(place)) from None
     samples = [(cells[0], cells[1]) for cells in (line.split("\t") for line in lines)]
-    return GateReference(panel=panel, scales=read_scales(place / "scale.json"), priors=parsed, samples=samples)
+    scales = read_scales(place / "scale.json")
+    return GateReference(panel=panel, scales=scales, priors=parsed, samples=samples, controls=controls)
+
+
+def _controls(path: Path) -> Controls | None:
+    if not path.exists():
+        return None
+    found = json.loads(path.read_text(encoding="utf-8"))
+    samples = tuple(
+        BatchControl(
+            sample=control["sample"],
+            batch=control["batch"],
+            places={marker: MarkerPlace(**place) for marker, place in control["places"].items()},
+        )
+        for control in found["samples"]
+    )
+    shapes = {marker: MarkerShape(**shape) for marker, shape in found["shapes"].items()}
+    return Controls(shapes=shapes, samples=samples)
 
 
 def _rows(priors: GatePriors) -> list[dict[str, object]]:
     return [
-        {"population": population, "channel": channel, "edge": edge} | asdict(prior)
+        {"population": population, "channel": channel, "edge": edge}
+        | {name: value for name, value in asdict(prior).items() if value == value}  # nan is no JSON, and the default
         for (population, channel, edge), prior in sorted(priors.edges.items())
     ]
 

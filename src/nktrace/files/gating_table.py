@@ -21,9 +21,11 @@ _CHANNELS: dict[str, tuple[int, int]] = {
     "time": (1, 1),
     "margin": (1, 2),
     "singlets": (2, 2),
+    "scatter": (2, 2),
     "valley": (1, 2),
     "mixture": (1, 1),
     "control": (1, 1),
+    "excess": (1, 1),
     "rectangle": (1, 2),
     "polygon": (2, 2),
     "ellipse": (2, 2),
@@ -89,7 +91,7 @@ def read_gating_table(path: Path | str, *, shown: str = "") -> GatingTable:
     everything = {row["population"] for row in sheet.rows if "population" in row}
     for row in sheet.rows:
         _check_names(row, above, everything, sheet)
-        parsed = _row(row, above, everything, sheet)
+        parsed = parse_row(row, above, everything, sheet)
         if parsed is not None:
             rows.append(parsed)
         if "population" in row:
@@ -118,14 +120,22 @@ def _not_above(name: str, column: str, row: Row, valid: list[str], everything: s
         sheet.unknown(name, valid, what=f"there is no population '{name}'", row=row.number, column=column)
 
 
-def _row(row: Row, above: list[str], everything: set[str], sheet: Sheet) -> GatingRow | None:
+def parse_row(row: Row, above: list[str], everything: set[str], sheet: Sheet) -> GatingRow | None:
+    """A row of the columns above, its channels and settings parsed; None, with faults in the sheet, where one is wrong.
+
+    Args:
+        row: of a gating table, or of an override as if it stood in one.
+        above: the populations above it, which a boolean may name.
+        everything: all populations of the table.
+        sheet: that gets the faults.
+    """
     if not all(column.name in row for column in COLUMNS):
         return None
     method = row["method"]
     channels = _channels(row, sheet)
     if channels is None:
         return None
-    read = _settings(row, sheet)
+    read = parse_settings(row, METHODS[method], sheet)
     if read is None:
         return None
     settings, optional = read
@@ -135,8 +145,11 @@ def _row(row: Row, above: list[str], everything: set[str], sheet: Sheet) -> Gati
         except GatingError as error:
             sheet.fault(error.what, row=row.number, column="settings", mend=error.mend)
             return None
-        for name in sorted(names - set(above)):
-            _not_above(name, "settings", row, above, everything, sheet)
+    else:
+        given = (getattr(settings, setting, "") for setting in ("of", "anchor", "negative"))
+        names = {name for name in given if name and (method, name) != ("control", "fmo")}
+    for name in sorted(names - set(above)):
+        _not_above(name, "settings", row, above, everything, sheet)
     if method == "rectangle" and (settings.y is not None) != (len(channels) == 2):
         what = f"bounds for {1 + (settings.y is not None)} channel(s) where there are {len(channels)}"
         sheet.fault(what, row=row.number, column="settings", mend="Write x=min:max for one, x=…;y=… for two.")
@@ -175,9 +188,8 @@ def _channels(row: Row, sheet: Sheet) -> tuple[tuple[str, ...], ...] | None:
 # --- settings ---------------------------------------------------------------------------------------------------------
 
 
-def _settings(row: Row, sheet: Sheet) -> tuple[Any, bool] | None:
-    """The settings of a row's method and whether it is optional; None, with faults, where one is wrong."""
-    method = METHODS[row["method"]]
+def parse_settings(row: Row, method: type[Any], sheet: Sheet) -> tuple[Any, bool] | None:
+    """The settings of a row as its method's class and whether it is optional; None, with faults, where one is wrong."""
     hints = get_type_hints(method)
     values: dict[str, Any] = {}
     optional = False

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from nktrace.files.atomic import replacing
@@ -33,6 +33,7 @@ def write_gating_ml(
     scale: Scale,
     detectors: Mapping[str, str],
     spillover: Spillover | None,
+    uncompensated: Collection[str] = (),
 ) -> None:
     """Write the gates of one sample, with its compensation and scale. The same gates give the same bytes.
 
@@ -41,12 +42,13 @@ def write_gating_ml(
         scale: transform per marker. A linear marker is named without a transform.
         detectors: $PnN per marker.
         spillover: the matrix with detectors by $PnN, written out in full; None where nothing is compensated.
+        uncompensated: markers that are looked at before compensation although the matrix has their detectors.
 
     Raises:
         GatingError: a gate whose parent, marker or named population is missing, a bound that is not a number, or a
             name that XML cannot hold.
     """
-    document = _Document(gates, scale=scale, detectors=detectors, spillover=spillover)
+    document = _Document(gates, scale=scale, detectors=detectors, spillover=spillover, uncompensated=uncompensated)
     ET.indent(document.root, " ")
     text = ET.tostring(document.root, encoding="unicode")
     with replacing(path) as draft:
@@ -63,12 +65,14 @@ class _Document:
         scale: Scale,
         detectors: Mapping[str, str],
         spillover: Spillover | None,
+        uncompensated: Collection[str],
     ) -> None:
         for prefix, name in PREFIXES.items():
             ET.register_namespace(prefix, STANDARD + name)
         self.root = ET.Element(_name("gating:Gating-ML"))
         _child(self.root, "data-type:custom_info").text = "written by nktrace"
         self.detectors = detectors
+        self.uncompensated = uncompensated
         self.compensated: frozenset[str] = frozenset()
         if spillover is not None:
             self._matrix(spillover)
@@ -84,7 +88,7 @@ class _Document:
                     f"its parent {gate.parent!r} does not stand above it", where=f"gate {gate.population}"
                 )
             try:
-                self._gate(_id(gate.population), gate.shape, gate.parent, _Parts(gate.population))
+                self._gate(gate_id_of(gate.population), gate.shape, gate.parent, _Parts(gate.population))
             except GatingError as error:
                 raise GatingError(error.what, where=f"gate {gate.population}", mend=error.mend) from None
             self.populations.add(gate.population)
@@ -192,7 +196,7 @@ class _Document:
             case Name(population):
                 if population not in self.populations:
                     raise GatingError(f"population {population!r} does not stand above it")
-                return _id(population), False
+                return gate_id_of(population), False
             case Not(of):
                 term, complement = self._term(of, part, parent)
                 return term, not complement
@@ -208,14 +212,15 @@ class _Document:
             _child(operation, "gating:gateReference", attributes)
 
     def _open(self, kind: str, gate_id: str, parent: str) -> ET.Element:
-        attributes = {"gating:id": gate_id} | ({} if parent == ROOT else {"gating:parent_id": _id(parent)})
+        attributes = {"gating:id": gate_id} | ({} if parent == ROOT else {"gating:parent_id": gate_id_of(parent)})
         return _child(self.root, f"gating:{kind}", attributes)
 
     def _dimension(self, gate: ET.Element, marker: str, low: float = -math.inf, high: float = math.inf) -> None:
         if marker not in self.detectors or marker not in self.scale.transforms:
             raise GatingError(f"marker {marker!r} has no detector or no transform")
         detector = self.detectors[marker]
-        attributes = {"gating:compensation-ref": SPILLOVER if detector in self.compensated else "uncompensated"}
+        compensated = detector in self.compensated and marker not in self.uncompensated
+        attributes = {"gating:compensation-ref": SPILLOVER if compensated else "uncompensated"}
         if marker in self.transforms:
             attributes["gating:transformation-ref"] = self.transforms[marker]
         if low != -math.inf:
@@ -238,7 +243,8 @@ class _Parts:
         return f"_part.{self.population}.{self.count}"
 
 
-def _id(population: str) -> str:
+def gate_id_of(population: str) -> str:
+    """The id of a population's gate."""
     return f"_{population}" if population[:1].isdigit() else population
 
 

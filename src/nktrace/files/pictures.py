@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import zipfile
 from collections.abc import Sequence
@@ -11,11 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from nktrace.files.atomic import replacing
+from nktrace.files.arrays import write_arrays
 from nktrace.model.errors import NktraceError
 from nktrace.model.pictures import Picture
-
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the least date of a zip archive: the same pictures give the same bytes
 
 
 def write_pictures(path: Path | str, pictures: Sequence[Picture]) -> None:
@@ -40,13 +37,7 @@ def write_pictures(path: Path | str, pictures: Sequence[Picture]) -> None:
     for i, picture in enumerate(pictures):
         arrays[f"counts{i}"] = picture.counts
         arrays |= {f"outline{i}_{j}": line for j, line in enumerate(picture.outlines)}
-    with replacing(path) as draft, zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-        for name, array in arrays.items():
-            buffer = io.BytesIO()
-            np.lib.format.write_array(buffer, np.asarray(array), allow_pickle=False)
-            entry = zipfile.ZipInfo(f"{name}.npy", _EPOCH)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, buffer.getvalue())
+    write_arrays(path, arrays)
 
 
 def read_pictures(path: Path | str) -> tuple[Picture, ...]:
@@ -59,7 +50,7 @@ def read_pictures(path: Path | str) -> tuple[Picture, ...]:
         with np.load(path, allow_pickle=False) as arrays:
             words = json.loads(str(arrays["pictures"]))
             return tuple(_picture(i, word, arrays) for i, word in enumerate(words))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise NktraceError(
             f"holds no pictures of gates: {error}", where=str(path), mend="Run `nktrace gate` again"
         ) from None

@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from nktrace.files.atomic import replacing
 from nktrace.files.code import PACKAGE
 from nktrace.files.installation import knowledge
 from nktrace.files.sheets import read_study
+from nktrace.model.overrides import Override
 
 KNOWLEDGE = ("nk_subsets.tsv", "hla_antibodies.tsv", "reference_ranges.tsv", "grades.tsv")
 WORDS = {"keyword", "none", "controls"}  # compensations that are no file
@@ -29,8 +31,10 @@ def collect(study: Path) -> dict[str, Any]:
     Returns:
         Keys `nktrace` (version and digest of the code), `python`, `packages`, `configuration` (settings, and the
         sha256 of every file of config/), `inputs` (sha256 per sample's FCS file), `knowledge`, `gating` and `matrices`
-        (sha256 of the tables in use, those that come with nktrace included), `references` (sha256 of every file of the
-        frozen references), `overrides`, `finished` (UTC, ISO 8601).
+        (sha256 of the tables in use, those that come with nktrace included), `imports` (sha256 of gates drawn
+        elsewhere, by sample), `compensation` (sha256 of what was computed from controls), `references` (sha256 of every
+        file of the frozen references), `overrides` (each as written, with its file and the sha256 of that), `finished`
+        (UTC, ISO 8601).
 
     Raises:
         StudyFaults: the sheets have faults.
@@ -52,10 +56,21 @@ def collect(study: Path) -> dict[str, Any]:
             path: sha256(study / path)
             for path in sorted({sample.compensation for sample in sheets.samples.values()} - WORDS)
         },
+        "imports": {
+            name: {"gates": imported.gates, "sha256": sha256(study / imported.gates)}
+            for name, imported in sheets.imports.items()
+        },
+        "compensation": hashes(study / "results" / "compensation", study),
         "references": hashes(study / "results" / "reference", study),
-        "overrides": hashes(study / "config" / "overrides", study),
+        "overrides": [_override(override, study) for override in sheets.overrides],
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _override(override: Override, study: Path) -> dict[str, Any]:
+    """What an analyst made of a gate: who, when and why, and all else that the file says."""
+    written = {f.name: getattr(override, f.name) for f in fields(override) if f.name != "change"}
+    return {name: value for name, value in written.items() if value} | {"sha256": sha256(study / override.file)}
 
 
 def write(path: Path | str, record: dict[str, Any]) -> None:

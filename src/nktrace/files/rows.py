@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from nktrace.model.errors import SettingsError
+from nktrace.model.overrides import Override
 from nktrace.model.study import Patient, Role, Sample
 
 
@@ -62,6 +63,13 @@ def load_patient(text: str) -> PatientRow:
 def dump_rows(rows: Iterable[Mapping[str, object]]) -> str:
     """Any short list of facts, such as one per sample, as JSON."""
     return json.dumps([_plain(dict(row)) for row in rows], sort_keys=True)
+
+
+def dump_overrides(overrides: Iterable[Override]) -> str:
+    """What an analyst made of a sample's gates, as written; where it is written changes no result."""
+    left_out = ("change", "file", "reference_version")
+    written = ({field.name: getattr(override, field.name) for field in fields(override)} for override in overrides)
+    return dump_rows({name: text for name, text in row.items() if text and name not in left_out} for row in written)
 
 
 def load_rows(text: str, option: str = "--rows") -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from nktrace.files.nearest import nearest
 from nktrace.files.sheet_columns import SAMPLES
 from nktrace.files.sheet_text import MAX_SUGGESTIONS, Row, Sheet
-from nktrace.model.panel import Panel, marker_key
+from nktrace.model.panel import Panel
 from nktrace.model.study import ON_THE_TIMELINE, Patient, Role, Sample
 
 COMPENSATIONS = ("keyword", "none", "controls")
@@ -52,7 +52,7 @@ def sample_of(row: Row, sheet: Sheet, around: Surroundings) -> Sample | None:
     day = _day(row, sheet, around)
     _check_role(row, sheet, day)
     _check_panel(row, sheet, around)
-    fcs = _fcs(row, sheet, around)
+    fcs = place_of("fcs", row, sheet, around)
     _check_compensation(row, sheet, around)
     if len(sheet.faults) > before or fcs is None or len(row.values) < len(SAMPLES):
         return None
@@ -135,52 +135,74 @@ def _check_panel(row: Row, sheet: Sheet, around: Surroundings) -> None:
     if panel is None or not stain:
         return
     names = {d.marker for d in panel.detectors} | {alias for d in panel.detectors for alias in d.aliases}
-    if marker_key(stain) not in {marker_key(name) for name in names}:
+    detector = panel.stained(stain)
+    if detector is not None and row.values.get("role") == Role.SINGLE_STAIN:
+        if detector.marker not in panel.fluorescence:
+            what = f"{detector.marker} is of kind {detector.kind}: no fluorochrome is seen there"
+            mend = "Write the marker or channel that is stained."
+            sheet.fault(what, row=row.number, column="stain", mend=mend)
+    elif detector is None:
         what = f"panel {name} has no marker or channel '{stain}'"
         sheet.unknown(stain, names, what=what, row=row.number, column="stain")
 
 
-def _fcs(row: Row, sheet: Sheet, around: Surroundings) -> str | None:
+def place_of(column: str, row: Row, sheet: Sheet, around: Surroundings) -> str | None:
     """The path as the workflow uses it: below `data_dir`, relative to the study where that is."""
-    if "fcs" not in row:
+    if column not in row:
         return None
-    text: str = row["fcs"]
+    text: str = row[column]
     parts = [part for part in text.split("/") if part not in ("", ".")]
     if "\\" in text:
-        sheet.fault(f"'{text}' has backslashes", row=row.number, column="fcs", mend="Write '/' between directories.")
+        sheet.fault(f"'{text}' has backslashes", row=row.number, column=column, mend="Write '/' between directories.")
         return None
     if text.startswith(("/", "-")) or ".." in parts or not parts:
         mend = "Set data_dir in config.yaml to the directory of all files, and write the path from there."
-        sheet.fault(f"'{text}' does not stay within data_dir", row=row.number, column="fcs", mend=mend)
+        sheet.fault(f"'{text}' does not stay within data_dir", row=row.number, column=column, mend=mend)
         return None
     if around.data_dir is None:
         return text
     inside = around.data_dir + "/".join(parts)
     if around.files_must_exist and not (around.directory / inside).is_file():
-        _no_file(row, sheet, around, inside)
+        _no_file(column, row, sheet, around, inside)
     elif around.files_must_exist and not os.access(around.directory / inside, os.R_OK):
-        sheet.fault(f"no permission to read '{inside}'", row=row.number, column="fcs", mend="Let it be read.")
+        sheet.fault(f"no permission to read '{inside}'", row=row.number, column=column, mend="Let it be read.")
     return inside
 
 
-def _no_file(row: Row, sheet: Sheet, around: Surroundings, inside: str) -> None:
+def _no_file(column: str, row: Row, sheet: Sheet, around: Surroundings, inside: str) -> None:
     file = around.directory / inside
     sheet.suggestions += 1
     if file.is_dir():
-        sheet.fault(f"'{inside}' is a directory", row=row.number, column="fcs", mend="Write the file within it.")
+        sheet.fault(f"'{inside}' is a directory", row=row.number, column=column, mend="Write the file within it.")
         return
     near = nearest(file.name, around.beside(file)) if sheet.suggestions <= MAX_SUGGESTIONS else None
-    mend = f"Did you mean '{PurePosixPath(row['fcs']).with_name(near)}'?" if near else ""
-    sheet.fault(f"there is no file '{inside}'", row=row.number, column="fcs", mend=mend)
+    mend = f"Did you mean '{PurePosixPath(row[column]).with_name(near)}'?" if near else ""
+    sheet.fault(f"there is no file '{inside}'", row=row.number, column=column, mend=mend)
 
 
 def _check_compensation(row: Row, sheet: Sheet, around: Surroundings) -> None:
     text = row.values.get("compensation")
-    if text is None or text in ("keyword", "none"):
+    if text is None or text in COMPENSATIONS:
         return
-    if text == "controls":
-        what = "compensation from controls is not yet supported"
-        sheet.fault(what, row=row.number, column="compensation", mend="Write keyword, none, or a matrix CSV.")
-    elif not (around.directory / text).is_file():
+    if not (around.directory / text).is_file():
         what = f"'{text}' is neither {', '.join(COMPENSATIONS)} nor a file of the study"
         sheet.unknown(text, COMPENSATIONS, what=what, row=row.number, column="compensation")
+
+
+def check_controls(sheet: Sheet) -> None:
+    """Where a matrix is to come from controls there are some, of the same batch and panel; one fault for each."""
+
+    def tube(row: Row) -> tuple[str, str]:
+        return row.values.get("batch", ""), row.values.get("panel", "")
+
+    there = {tube(row) for row in sheet.rows if row.values.get("role") == Role.SINGLE_STAIN}
+    asked: dict[tuple[str, str], list[int]] = {}
+    for row in sheet.rows:
+        if row.values.get("compensation") == "controls" and "batch" in row and "panel" in row:
+            asked.setdefault(tube(row), []).append(row.number)
+    for (batch, panel), rows in asked.items():
+        if (batch, panel) not in there:
+            others = f" (and {len(rows) - 1} more rows)" if len(rows) > 1 else ""
+            what = f"batch {batch} has no sample of role single_stain for panel {panel}{others}"
+            mend = "Add its single stains, or write keyword, none, or a matrix CSV."
+            sheet.fault(what, row=rows[0], column="compensation", mend=mend)

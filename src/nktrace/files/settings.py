@@ -32,6 +32,10 @@ class Compensation(Section):
 
     max_condition: float = Field(default=1_000.0, gt=1)
     """A matrix with a larger condition number is refused as singular."""
+    min_stain_index: float = Field(default=5.0, gt=0)
+    """A single stain whose signal over twice the sd of its negative events is less is too dim to be used."""
+    min_control_events: int = Field(default=100, ge=20)
+    """Positive (and negative) events that a single stain needs."""
 
 
 class Quality(Section):
@@ -41,14 +45,20 @@ class Quality(Section):
     """Fewer events in the file: warn."""
     max_time_removed: float = Field(default=0.2, gt=0, le=1)
     """Share of events in stretches of time that are cut out: more is a warning, twice this a failure."""
+    max_flow_deviation: float = Field(default=0.5, gt=0)
+    """Deviation of the flow rate of a hundredth of the run from the median rate, as a share: more is a warning."""
     max_drift: float = Field(default=0.5, gt=0)
-    """Shift of a detector from the first fifth of the run to the last, in sd of its events: more is a warning."""
+    """Shift of a population from the first fifth of the run to the last, in its sd: more is a warning."""
     max_margin: float = Field(default=0.05, gt=0, le=1)
     """Share of events at the end of a detector's range: more is a warning."""
     max_doublets: float = Field(default=0.3, gt=0, le=1)
     """Share of events outside the singlets gate: more is a warning."""
     max_dead: float = Field(default=0.5, gt=0, le=1)
     """Share of dead singlets: more is a warning."""
+    max_spill_residual: float = Field(default=0.02, gt=0, lt=1)
+    """Spillover left between two detectors after compensation, as a coefficient (0.02 is 2 %): more is a warning."""
+    max_control_drift: float = Field(default=0.15, gt=0)
+    """Shift of a marker in a batch's control, as a share of its distance from negative to positive: more warns."""
     min_nk_events: int = Field(default=100, ge=0)
     """Fewer NK events: warn."""
 
@@ -61,7 +71,7 @@ class Gating(Section):
     bootstrap: int = Field(default=50, ge=10)
     """Resamples behind the interval of a data-driven cut."""
     max_distance: float = Field(default=3.0, gt=0)
-    """A cut that lies farther from its prior, in the prior's standard deviations, is a warning."""
+    """A cut that differs more from its prior, in standard deviations of the difference, is a warning."""
 
 
 class Clustering(Section):

@@ -77,7 +77,7 @@ SAMPLES = (
     Column(
         name="compensation",
         default="keyword",
-        doc="`keyword` (the file's own matrix; default), `none`, `controls` (from the batch's single stains; not yet), "
+        doc="`keyword` (the file's own matrix; default), `none`, `controls` (from the batch's single stains), "
         "or the path of a matrix CSV, relative to the study.",
     ),
     Column(
@@ -172,6 +172,27 @@ EXTERNAL_CHIMERISM = (
     _number("ci_low", FRACTION, "Lower bound of its 95 % interval."),
     _number("ci_high", FRACTION, "Upper bound of its 95 % interval."),
     _number("lod", FRACTION, "Limit of detection, as a donor fraction."),
+)
+
+IMPORTS = (
+    Column(name="sample", kind=_ID, needed=True, na=False, doc="Id in samples.tsv: it is gated by these gates alone."),
+    Column(
+        name="gates",
+        needed=True,
+        na=False,
+        doc="Path of the Gating-ML file (.xml) or FlowJo workspace (.wsp), relative to `data_dir` of config.yaml.",
+    ),
+    Column(
+        name="gates_sample",
+        default="",
+        doc="Name of the sample in the workspace. Default: the workspace's only one, or the name of the FCS file.",
+    ),
+    Column(
+        name="names",
+        needed=True,
+        na=False,
+        doc="Path of the table of names within `config/`, such as `names/flowjo.tsv`: which gate is which population.",
+    ),
 )
 
 REFERENCE_SAMPLES = (

@@ -17,13 +17,14 @@ from nktrace.files.installation import knowledge, shipped
 from nktrace.files.knowledge import read_antibodies, read_grades, read_ranges
 from nktrace.files.nearest import suggestion
 from nktrace.files.panels import read_panel
-from nktrace.files.sample_rules import Surroundings, sample_of
+from nktrace.files.sample_rules import Surroundings, check_controls, sample_of
 from nktrace.files.settings import Settings
 from nktrace.files.sheet_columns import EVENTS, EXTERNAL_CHIMERISM, INFUSIONS, PATIENTS, REFERENCE_SAMPLES, SAMPLES
 from nktrace.files.sheet_text import Row, Sheet, read_sheet
 from nktrace.model.errors import Fault, NktraceError, StudyFaults
+from nktrace.model.overrides import Override
 from nktrace.model.panel import Panel
-from nktrace.model.study import Patient, Role, Sample, Study
+from nktrace.model.study import GateImport, Patient, Role, Sample, Study
 
 T = TypeVar("T")
 
@@ -78,7 +79,6 @@ def examine_study(directory: Path | str) -> Examined:
     antibodies = _knowledge(directory, faults)
     panels = _panels(directory, antibodies, faults)
     own_gating = _gating(directory, panels, faults)
-    faults += _overrides(directory)
 
     samples_sheet = read_sheet(config / "samples.tsv", SAMPLES, shown="config/samples.tsv")
     has_patients = any(row.values.get("patient") for row in samples_sheet.rows)
@@ -118,6 +118,10 @@ def examine_study(directory: Path | str) -> Examined:
         external_chimerism=_texts(optional["external_chimerism"], EXTERNAL_CHIMERISM),
     )
     rows = {row["sample"]: row.number for row in reversed(samples_sheet.rows) if "sample" in row}
+    overrides, wrong = _overrides(directory, study, panels, rows, configuration.settings)
+    study, faults = replace(study, overrides=overrides), [*faults, *wrong]
+    imports, wrong = _imports(study, rows, around)
+    study, faults = replace(study, imports=imports), [*faults, *wrong]
     return Examined(study, configuration.settings, tuple(faults), panels, rows)
 
 
@@ -193,12 +197,33 @@ def _collected(faults: list[Fault], read: Callable[[Path], T], path: Path) -> T 
     return None
 
 
-def _overrides(directory: Path) -> list[Fault]:
-    """Overrides are named, never passed over: a result must not look as if one had been applied."""
-    return [
-        Fault(file=f"config/overrides/{path.name}", what="overrides are not yet supported", mend="Move the file away.")
-        for path in sorted((directory / "config" / "overrides").glob("*.y*ml"))
-    ]
+def _overrides(
+    directory: Path, study: Study, panels: Mapping[str, Panel | None], named: Collection[str], settings: Settings | None
+) -> tuple[tuple[Override, ...], list[Fault]]:
+    """The analyst's changes to single gates, and their faults."""
+    if not (directory / "config" / "overrides").is_dir():
+        return (), []
+    from nktrace.files.override_files import examine_overrides  # with numpy, like gating tables above
+
+    return examine_overrides(
+        directory,
+        samples=study.samples,
+        named=named,
+        panels=panels,
+        gating=study.gating,
+        version=settings.reference_version if settings is not None else None,
+    )
+
+
+def _imports(
+    study: Study, named: Collection[str], around: Surroundings
+) -> tuple[Mapping[str, GateImport], list[Fault]]:
+    """Gates that were drawn elsewhere, by sample, and the faults of their sheet and tables of names."""
+    if not (around.directory / "config" / "imports.tsv").exists():
+        return {}, []
+    from nktrace.files.import_sheet import examine_imports  # with numpy, like gating tables above
+
+    return examine_imports(study, named, around)
 
 
 # --- sheets -----------------------------------------------------------------------------------------------------------
@@ -231,6 +256,7 @@ def _samples(sheet: Sheet, around: Surroundings) -> dict[str, Sample]:
         if sample is not None:
             samples.setdefault(sample.sample, sample)
             _check_blank(row, sample, sheet, around)
+    check_controls(sheet)
     return samples
 
 

@@ -22,7 +22,7 @@ from nktrace.model.study import Patient
 from nktrace.science.simulation.cohort import Expectation
 
 SAMPLE_COLUMNS = (
-    "sample", "patient", "day", "role", "panel", "batch", "fcs", "specimen", "material", "donor",
+    "sample", "patient", "day", "role", "stain", "panel", "batch", "fcs", "specimen", "material", "donor",
     "wbc_per_ul", "lymphocyte_fraction", "beads_per_tube", "blood_ul",
 )  # fmt: skip
 PATIENT_COLUMNS = (
@@ -105,10 +105,10 @@ def write_truth(directory: Path, tube: Tube, truth: EventTruth) -> None:
         pq.write_table(pa.table(columns), draft, compression="zstd", compression_level=1)
 
 
-def write_expectations(directory: Path, patient: str, rows: Iterable[Expectation]) -> None:
-    """Write {patient}.tsv: what a perfect analysis would find in each sample of a patient."""
+def write_expectations(directory: Path, name: str, rows: Iterable[Expectation]) -> None:
+    """Write {name}.tsv: what a perfect analysis would find in each sample of a patient, or in the batch controls."""
     columns = [field.name for field in fields(Expectation)]
-    write_rows(directory / f"{patient}.tsv", columns, (asdict(row) for row in rows))
+    write_rows(directory / f"{name}.tsv", columns, (asdict(row) for row in rows))
 
 
 def write_sheets(
@@ -168,6 +168,8 @@ def _kinds_used(simulation: Simulation) -> Iterable[tuple[str, str]]:
     for patient in simulation.patients:
         for blood in (patient.blood, patient.donor_blood):
             yield from ((f"patient {patient.patient}", kind) for kind in blood.others)
+    if simulation.healthy_donor is not None:
+        yield from (("healthy_donor", kind) for kind in simulation.healthy_donor.blood.others)
 
 
 def _fault(file: str, problem: Any) -> Fault:

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from nktrace.files import gating_table, panels
+from nktrace.files import gating_table, overrides, panels, population_names
 from nktrace.files import sheet_columns as sheets
 from nktrace.files.atomic import replacing
 from nktrace.files.cells import Column
@@ -28,6 +28,9 @@ SHEETS: dict[str, tuple[Column, ...]] = {
     "patients": sheets.PATIENTS,
     "panels": panels.COLUMNS,
     "gating": gating_table.COLUMNS,
+    "overrides": overrides.COLUMNS,
+    "imports": sheets.IMPORTS,
+    "names": population_names.COLUMNS,
     "infusions": sheets.INFUSIONS,
     "events": sheets.EVENTS,
     "external_chimerism": sheets.EXTERNAL_CHIMERISM,
@@ -77,6 +80,7 @@ def readme() -> str:
     """config/README.md: the prose of resources/study/README.md with its tables filled in."""
     tables = {name: _columns_table(columns) for name, columns in SHEETS.items()}
     tables |= {"settings": _settings_table(), "methods": _methods_table()}
+    tables["overrides"] = _columns_table(overrides.COLUMNS, called="key")
     text = resource("study/README.md").read_text(encoding="utf-8")
     return re.sub(r"<!-- table: (\w+) -->", lambda match: tables[match[1]], text)
 
@@ -96,8 +100,8 @@ def generated() -> dict[Path, str]:
     }
 
 
-def _columns_table(columns: Sequence[Column]) -> str:
-    lines = ["| column | needed | holds | meaning |", "|---|---|---|---|"]
+def _columns_table(columns: Sequence[Column], *, called: str = "column") -> str:
+    lines = [f"| {called} | needed | holds | meaning |", "|---|---|---|---|"]
     for column in columns:
         needed = "; ".join(filter(None, ["yes" if column.needed else "", column.when])) or "no"
         lines.append(f"| `{column.name}` | {needed} | {_cell(column.kind.says)} | {_cell(column.doc)} |")

@@ -43,6 +43,7 @@ def notes(study: Study, panels: Mapping[str, Panel], *, with_volume: Collection[
         days = sorted({s.day for s in study.samples_of(patient) if s.role is Role.BASELINE})
         if len(days) > 1:
             yield f"{patient} has baselines of {len(days)} days ({', '.join(f'{day:g}' for day in days)})"
+    yield from _controls(study, panels)
     yield from _shared_files(study)
 
 
@@ -105,6 +106,20 @@ def _countable(sample: Sample, with_volume: Collection[str]) -> bool:
         or not math.isnan(sample.acquired_ul)
         or sample.sample in with_volume
     )
+
+
+def _controls(study: Study, panels: Mapping[str, Panel]) -> Iterator[str]:
+    """Detectors that nothing is known of where a matrix is to come from controls."""
+    asked = {(s.batch, s.panel) for s in study.samples.values() if s.compensation == "controls"}
+    for batch, name in sorted(asked):
+        if name not in panels:
+            continue
+        tubes = study.controls_of(batch, name)
+        stained = {found.marker for s in tubes if s.stain and (found := panels[name].stained(s.stain))}
+        what = f"no single stain in batch {batch}, panel {name}, so its spillover is not taken out"
+        yield from _line(what, [marker for marker in panels[name].fluorescence if marker not in stained])
+        if all(s.role is not Role.UNSTAINED for s in tubes):
+            yield f"batch {batch}, panel {name} has no unstained tube: controls are held against their own dark events"
 
 
 def _shared_files(study: Study) -> Iterator[str]:

@@ -22,6 +22,8 @@ class Survey:
         sample, panel, batch: ids.
         events: the draw, compensated and not transformed, shape (at most the setting `survey.events`, markers).
         tops: top of scale per marker.
+        without: the marker that an FMO control lacks; empty for other samples.
+        role: of the sample; batch controls are kept with the reference.
         failure: why the file could not be read; empty where it could, and then there are events.
     """
 
@@ -30,6 +32,8 @@ class Survey:
     batch: str
     events: Events
     tops: Mapping[str, float]
+    without: str = ""
+    role: str = ""
     failure: str = ""
 
 
@@ -43,6 +47,8 @@ def write_survey(path: Path | str, survey: Survey) -> None:
         "panel": survey.panel,
         "batch": survey.batch,
         "tops": dict(survey.tops),
+        "without": survey.without,
+        "role": survey.role,
         "failure": survey.failure,
     }
     arrays = {marker: pa.array(survey.events.column(marker), pa.float32()) for marker in survey.events.channels}

@@ -8,8 +8,12 @@ time in seconds, compensated, transformed.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
 
 from nktrace.model.errors import GatingError
 from nktrace.model.events import Mask
@@ -98,6 +102,9 @@ class Edge:
         source: where the cut came from.
         distance: own estimate minus prior, in the prior's sd; nan without either.
         clear: whether the sample itself shows the cut (a valley, not a fallback): only clear cuts make priors.
+        left_out: whether this is what an FMO control says of the marker that it lacks.
+        base: the place that the cut is measured from, the control's median; nan where it stands for itself. Staining
+            and activation move both alike, so that samples are compared by the distance between them.
         status, reason: `ok` without a reason, or what is doubtful about this cut.
     """
 
@@ -110,6 +117,8 @@ class Edge:
     source: Source = Source.FIXED
     distance: float = math.nan
     clear: bool = True
+    left_out: bool = False
+    base: float = math.nan
     status: Status = Status.OK
     reason: str = ""
 
@@ -152,6 +161,47 @@ class GatedSample:
     without: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The events whose membership changes where one number of a gate moves.
+
+    Attributes:
+        events: their numbers, ascending, shape (k,).
+        change: +1 for those that enter a population, -1 for those that leave it, shape (k,); by population, those that
+            stay as they are left out.
+    """
+
+    events: NDArray[np.intp]
+    change: Mapping[str, NDArray[np.int8]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """One uncertain number of a gate, and what one standard error of it down (`low`) and up (`high`) does."""
+
+    population: str
+    channel: str
+    edge: str
+    low: Moved
+    high: Moved
+
+    def net(self) -> NetShift:
+        """The same as numbers of events."""
+        sides = ({name: int(change.sum()) for name, change in side.change.items()} for side in (self.low, self.high))
+        return NetShift(self.population, self.channel, self.edge, *sides)
+
+
+@dataclass(frozen=True, slots=True)
+class NetShift:
+    """A shift as numbers: how many more events a population then has; those that keep theirs may be left out."""
+
+    population: str
+    channel: str
+    edge: str
+    low: dict[str, int]
+    high: dict[str, int]
+
+
 # --- the gating table -----------------------------------------------------------------------------------------------
 
 
@@ -186,6 +236,17 @@ class SingletsSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ScatterSettings:
+    """`scatter`: a line across forward and side scatter, the last valley in the direction that shows it best.
+
+    `min_depth`, `min_share`: as of `valley`; `min_share` also bounds how few of the parent may be live.
+    """
+
+    min_depth: float = 0.1
+    min_share: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
 class ValleySettings:
     """`valley`: cut at the lowest density between two peaks, keep the side `sign`; with two channels one sign for each.
 
@@ -193,6 +254,8 @@ class ValleySettings:
     `anchor`: a population of the same sample, above the parent or beside it, in whose density the two sides of the cut
     are plain. A valley of the parent counts only if the anchor's lies between the same peaks; else the cut is at the
     shoulder of the parent's main peak, or where the anchor has it.
+    `negative`: a population above this one in the table that surely lacks the marker. Without a valley, a prior or an
+    anchor the cut is above its events.
     `lone`: what a single peak is taken for where nothing else tells: `negative` (cut above it) or `positive` (below).
     `min_depth`: how deep the valley must be, as a share of the lower peak, to count as one.
     `min_share`: the smallest share of the parent that a population beside a valley may be.
@@ -201,6 +264,7 @@ class ValleySettings:
     sign: str = "+"
     which: str = "deepest"
     anchor: str = ""
+    negative: str = ""
     lone: str = "negative"
     min_depth: float = 0.1
     min_share: float = 0.002
@@ -225,20 +289,28 @@ class MixtureSettings:
 class ControlSettings:
     """`control`: a cut from a negative population: `of` is `fmo` or a population of the same sample.
 
-    `rule`: `quantile` cuts at that quantile of the control; `excess` where an event is as likely to be in excess of
-    the control's distribution, fitted to the parent's low end, as to belong to it (fmo: `quantile` only).
+    The cut is at that `quantile` of the control.
     """
 
     of: str = "fmo"
     sign: str = "+"
-    rule: str = "quantile"
     quantile: float = 0.995
 
     def __post_init__(self) -> None:
         _signs(self.sign)
-        _one_of("rule", self.rule, "quantile", "excess")
         if not 0.5 < self.quantile < 1:
             raise GatingError(f"quantile={self.quantile} is not between 0.5 and 1")
+
+
+@dataclass(frozen=True, slots=True)
+class ExcessSettings:
+    """`excess`: the brighter part of the parent, where more events are bright than the population `of` explains.
+
+    `of` is a population of the same sample that holds few bright cells (CD16+ NK cells for CD56-bright ones). If it is
+    a cut of the same parent on one channel, its members are cut higher than the others: a step in two dimensions.
+    """
+
+    of: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +336,17 @@ class EllipseSettings:
     covariance: tuple[float, float, float] | None = None
     distance_square: float = 9.21
 
+    def __post_init__(self) -> None:
+        if (self.mean is None) != (self.covariance is None):
+            raise GatingError("an ellipse needs both mean and covariance, or none of them")
+        if self.covariance is not None:
+            xx, xy, yy = self.covariance
+            if not (xx > 0 and yy > 0 and xx * yy > xy * xy):
+                mend = "It is xx,xy,yy: xx and yy above 0, and xy² below their product."
+                raise GatingError("the covariance is not that of an ellipse", mend=mend)
+        if not self.distance_square > 0:
+            raise GatingError(f"distance_square={self.distance_square:g} is not above 0")
+
 
 @dataclass(frozen=True, slots=True)
 class BooleanSettings:
@@ -276,9 +359,11 @@ MethodSettings = (
     TimeSettings
     | MarginSettings
     | SingletsSettings
+    | ScatterSettings
     | ValleySettings
     | MixtureSettings
     | ControlSettings
+    | ExcessSettings
     | RectangleSettings
     | PolygonSettings
     | EllipseSettings
@@ -289,9 +374,11 @@ METHODS: dict[str, type] = {
     "time": TimeSettings,
     "margin": MarginSettings,
     "singlets": SingletsSettings,
+    "scatter": ScatterSettings,
     "valley": ValleySettings,
     "mixture": MixtureSettings,
     "control": ControlSettings,
+    "excess": ExcessSettings,
     "rectangle": RectangleSettings,
     "polygon": PolygonSettings,
     "ellipse": EllipseSettings,
@@ -340,12 +427,20 @@ class GatingTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EdgePrior:
-    """What one cut looks like over the samples of a batch (or of the panel): centre and spread, from n samples."""
+    """What one cut looks like over the samples of a batch (or of the panel): centre and spread, from n samples.
+
+    `base`: where the cut is measured from, nan where it stands for itself: a sample whose own base lies elsewhere has
+    its cut as much farther. `baseline`: the sample of the same patient that sharpened it, empty without one. `fmo`: the
+    cut ends the negatives of n FMO controls, of the batch (`source` is `control`) or of other batches.
+    """
 
     mean: float
     sd: float
     n: int
     source: Source
+    fmo: bool = False
+    base: float = math.nan
+    baseline: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,18 @@ class Panel:
                 return detector
         raise KeyError(marker)
 
+    def stained(self, stain: str) -> Detector | None:
+        """The detector that `stain` of samples.tsv means: by marker or by channel, however these are written."""
+        wanted = marker_key(stain)
+        return next(
+            (d for d in self.detectors if wanted in {marker_key(name) for name in (d.marker, *d.aliases)}), None
+        )
+
+    @property
+    def fluorescence(self) -> tuple[str, ...]:
+        """The markers whose detectors see light of fluorochromes: all but time and scatter."""
+        return tuple(d.marker for d in self.used if d.kind not in (Kind.TIME, Kind.SCATTER))
+
 
 def bind(panel: Panel, *, names: Sequence[str], labels: Sequence[str]) -> dict[str, int]:
     """Which column of a file each marker of the panel stands in.
@@ -128,6 +140,17 @@ def _columns_of(aliases: Sequence[str], names: Sequence[str], labels: Sequence[s
             if columns:
                 return columns
     return []
+
+
+def marker_named(panel: Panel, name: str) -> str:
+    """The marker that a sheet names by itself or by its channel, letters and digits alone compared; empty if none."""
+    wanted = marker_key(name)
+    if not wanted:
+        return ""
+    for detector in panel.used:
+        if wanted in (marker_key(known) for known in (detector.marker, *detector.aliases)):
+            return detector.marker
+    return ""
 
 
 def marker_key(name: str) -> str:

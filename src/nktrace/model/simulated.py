@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nktrace.model.events import Events, Mask
-from nktrace.model.study import Sample
+from nktrace.model.simulation import Carrier, Conditions
+from nktrace.model.study import Role, Sample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +29,33 @@ class Draw:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tube:
-    """A file to be written: its row of samples.tsv and the blood it is made from."""
+    """A file to be written: its row of samples.tsv and the blood it is made from.
+
+    Attributes:
+        person: whose staining it shares.
+        draw: what it holds; without a cell where beads carry the antibody.
+        own_hla, infused_hla: typings of the own and of the infused cells.
+        infusion_date: of the patient; empty for a control tube.
+        events: in the file, everything included.
+    """
 
     sample: Sample
     person: str
     draw: Draw
+    own_hla: str
+    infused_hla: str = ""
+    infusion_date: str = ""
+    conditions: Conditions
+    events: int
+    carrier: Carrier = Carrier.CELLS
+
+    def stained_with(self, marker: str) -> bool:
+        """Whether the antibody against a marker is in the tube."""
+        if self.sample.role is Role.UNSTAINED:
+            return False
+        if self.sample.role is Role.SINGLE_STAIN:
+            return self.sample.stain == marker
+        return self.sample.role is not Role.FMO or self.sample.stain != marker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +65,8 @@ class EventTruth:
     Attributes:
         words: the names that the codes stand for.
         kind: cell kind, as in cells.tsv; of a doublet its first cell. A code, as the next two.
-        population: the contract's name (`nk_dim`, `cd4_t`, …), or `debris`, `dead`, `doublet`, `beads`.
+        population: the contract's name (`nk_dim`, `cd4_t`, …), or `debris`, `dead`, `doublet`, `beads`, and of capture
+            beads `stained_beads`, `blank_beads`.
         subset: exclusive NK subset, the empty word for others.
         single: a live single cell; nk: one that is an NK cell; donor: of the donor.
         disturbed: acquired during a clog or at the limit of a scatter detector.

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 from nktrace.model.panel import Detector, Kind
 
@@ -18,6 +19,7 @@ Curve = Mapping[float, float]
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")  # names of files come of these
 OTHER_LEUKOCYTES = ("monocytes", "granulocytes", "basophils", "dendritic")
+CONTROLS = "controls"  # where patients' files have a patient's name, those of control tubes have this one
 
 
 class Spec:
@@ -124,6 +126,11 @@ class SimulatedPanel(Spec):
     def counting(self) -> bool:
         return not math.isnan(self.beads_per_tube)
 
+    @property
+    def stained(self) -> tuple[SimulatedDetector, ...]:
+        """The detectors whose antibody or dye is put on cells, so that it can be left out."""
+        return tuple(detector for detector in self.detectors if detector.fluorescent and detector.kind is not Kind.BEAD)
+
 
 @dataclass(frozen=True, slots=True)
 class Trait:
@@ -142,6 +149,45 @@ class CellTable:
     """Traits by cell kind and then by marker. Kinds that name no trait of a marker lack it."""
 
     traits: Mapping[str, Mapping[str, Trait]]
+
+
+# --- control tubes ----------------------------------------------------------------------------------------------------
+
+
+class Carrier(StrEnum):
+    """What an antibody is on: a person's cells, or capture beads, half of which bind it."""
+
+    CELLS = "cells"
+    BEADS = "beads"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlTubes(Spec):
+    """The control tubes of a panel: the same ones in every batch that has tubes of this panel.
+
+    Attributes:
+        batch_control: whether there is a tube of the healthy donor, stained as the patients' are.
+        fmo: markers, a tube for each: the healthy donor stained with all antibodies but this one.
+        single_stains: what is stained with one antibody, a tube for each; none where absent.
+        unstained: what is acquired without any antibody; none where absent.
+        events: per tube.
+    """
+
+    batch_control: bool = False
+    fmo: tuple[str, ...] = ()
+    single_stains: Carrier | None = None
+    unstained: Carrier | None = None
+    events: int = 20_000
+
+    def __post_init__(self) -> None:
+        _positive(events=self.events)
+        if len(set(self.fmo)) != len(self.fmo):
+            raise ValueError("fmo names a marker twice")
+
+    @property
+    def of_cells(self) -> bool:
+        """Whether somebody's cells are needed."""
+        return self.batch_control or bool(self.fmo) or Carrier.CELLS in (self.single_stains, self.unstained)
 
 
 # --- what makes it hard -----------------------------------------------------------------------------------------------
@@ -278,6 +324,15 @@ class SimulatedPatient(Spec):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HealthyDonor(Spec):
+    """Whose cells the control tubes of all batches hold."""
+
+    person: str
+    hla: str = ""
+    blood: Blood
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Batch(Spec):
     """A stretch of acquisition: samples up to and with `until_day`. Blank and donor reference are in the first."""
 
@@ -295,6 +350,7 @@ class Simulation(Spec):
         events: events per file by panel, everything included.
         donor_panel: panel of the donor reference.
         nk_profiles: shares of NK kinds, by profile name; each sums to 1.
+        controls: control tubes, by panel; healthy_donor: whose cells they hold.
     """
 
     name: str
@@ -309,9 +365,12 @@ class Simulation(Spec):
     nk_profiles: Mapping[str, Mapping[str, float]]
     panels: Mapping[str, SimulatedPanel]
     patients: tuple[SimulatedPatient, ...]
+    controls: Mapping[str, ControlTubes] = field(default_factory=dict)
+    healthy_donor: HealthyDonor | None = None
 
     def __post_init__(self) -> None:
         problems = [*self._bad_ids(), *self._bad_panels(), *self._bad_profiles(), *self._bad_patients()]
+        problems += self._bad_controls()
         if not self.batches or max(self.visits, default=0.0) > self.batches[-1].until_day:
             problems.append("the last batch ends before the last visit")
         if problems:
@@ -323,6 +382,8 @@ class Simulation(Spec):
         yield from (f"'{text}' is no id (letters, digits, `._-`)" for text in dict.fromkeys(ids) if not _ID.match(text))
         names = [patient.patient for patient in self.patients]
         yield from (f"patient {name} stands there twice" for name in sorted({n for n in names if names.count(n) > 1}))
+        if CONTROLS in names:
+            yield f"a patient can't be called '{CONTROLS}': control tubes are"
 
     def _bad_panels(self) -> Iterator[str]:
         for name in self.panels:
@@ -332,10 +393,23 @@ class Simulation(Spec):
             if name not in self.panels:
                 yield f"there is no panel {name}"
 
+    def _bad_controls(self) -> Iterator[str]:
+        for name, tubes in self.controls.items():
+            if name not in self.panels:
+                yield f"controls: there is no panel {name}"
+                continue
+            markers = [detector.marker for detector in self.panels[name].stained]
+            yield from (f"fmo: panel {name} has no antibody {m}" for m in tubes.fmo if m not in markers)
+            if tubes.of_cells and self.healthy_donor is None:
+                yield f"the controls of panel {name} need a healthy_donor"
+
     def _bad_profiles(self) -> Iterator[str]:
         for name, shares in self.nk_profiles.items():
             if not math.isclose(sum(shares.values()), 1.0, abs_tol=1e-6):
                 yield f"the NK profile {name} sums to {sum(shares.values()):g}, not to 1"
+        donor = self.healthy_donor
+        if donor is not None and donor.blood.nk_profile not in self.nk_profiles:
+            yield f"healthy_donor: there is no NK profile {donor.blood.nk_profile}"
         for patient in self.patients:
             for name in (patient.blood.nk_profile, patient.donor_blood.nk_profile, patient.product_profile):
                 if name not in self.nk_profiles:

@@ -35,6 +35,7 @@ def cohort_page(
     summary: Sequence[Row],
     subsets: Sequence[Row],
     clusters: Sequence[Mapping[str, str]],
+    overrides: Sequence[Row] = (),
 ) -> str:
     """The HTML of results/report/index.html.
 
@@ -43,6 +44,7 @@ def cohort_page(
         checks, trajectories, kinetics, chimerism, summary, subsets: rows of the cohort's tables; `summary` is
             cohort.tsv.
         clusters: rows of clusters.tsv as text.
+        overrides: rows of overrides.tsv of all samples.
     """
     worst: dict[str, str] = {}
     for row in checks:
@@ -69,6 +71,7 @@ def cohort_page(
         summary=known,
         compositions=_compositions(patients, samples, subsets),
         clusters=heat_maps(clusters),
+        overrides=overrides,
     )
 
 

@@ -35,6 +35,7 @@ def patient_page(
     checks: Sequence[Row],
     thresholds: Mapping[str, Sequence[float]],
     events: Sequence[Mapping[str, str]] = (),
+    overrides: Sequence[Row] = (),
 ) -> str:
     """The HTML of a patient's page.
 
@@ -44,6 +45,7 @@ def patient_page(
         subsets, checks: rows of subsets.tsv and qc.tsv of all its samples.
         thresholds: cells per microlitre that count as recovery, by measure.
         events: what happened to the patient, from events.tsv.
+        overrides: rows of overrides.tsv of all its samples.
     """
     marks = [(float(row["day"]), row["kind"]) for row in events]
     fitted = Curves(trajectories, curves, marks)
@@ -69,6 +71,7 @@ def patient_page(
         cuts=cuts,
         samples=_samples(samples, checks),
         problems=[row for row in checks if row["status"] in ("warn", "fail")],
+        overrides=overrides,
     )
 
 

@@ -8,7 +8,10 @@ from typing import Any
 
 from nktrace.figures.gates import gate_picture
 from nktrace.model.pictures import Picture
+from nktrace.model.quality_pictures import QualityPictures
+from nktrace.model.recount import Recount
 from nktrace.model.study import Sample
+from nktrace.pages.quality import quality_figures, with_bars
 from nktrace.pages.render import drawn, page
 from nktrace.pages.words import interval, number, percent
 from nktrace.science.doubt import flags_in
@@ -24,6 +27,9 @@ def sample_page(
     checks: Sequence[Row],
     subsets: Sequence[Row],
     pictures: Sequence[Picture],
+    overrides: Sequence[Row] = (),
+    quality: QualityPictures = QualityPictures(),  # noqa: B008 (frozen)
+    recount: Recount | None = None,
 ) -> str:
     """The HTML of a sample's page.
 
@@ -31,8 +37,13 @@ def sample_page(
         sample: its row of the sheet.
         populations, cuts, checks, subsets: rows of populations.tsv, gates.tsv, qc.tsv and subsets.tsv.
         pictures: gates over the density of their parents.
+        overrides: rows of overrides.tsv.
+        quality: pictures of the checks.
+        recount: what FlowKit made of the gates when it was last asked.
     """
     tree = _tree(populations)
+    figures = quality_figures(quality, checks)
+    checks = with_bars(checks, figures, pictures)
     by_status = {
         status: [row for row in checks if row["status"] == status] for status in ("fail", "warn", "pass", "skipped")
     }
@@ -44,11 +55,14 @@ def sample_page(
         problems=[*by_status["fail"], *by_status["warn"]],
         passed=by_status["pass"],
         skipped=by_status["skipped"],
+        figures=figures,
         gates=_gates(pictures, tree),
         sources=Counter(row["gate_source"] for row in populations),
         subsets=subsets,
         populations=tree,
         cuts=cuts,
+        overrides=overrides,
+        recount=recount,
     )
 
 

@@ -2,7 +2,7 @@
 
 Each count carries the Poisson error of its cells (which may be few, or none) and the relative errors of the rest.
 On the log scale the squared distances from point to bound add up (MOVER, Zou & Donner 2008), which for many cells is
-CV² = 1/N_cells + 1/N_beads + CV_pipette².
+CV² = 1/N_cells + 1/N_beads + CV_pipette² + CV_gates².
 """
 
 from __future__ import annotations
@@ -26,20 +26,24 @@ def beads_count(
     blood_ul: float,
     dilution: float = 1.0,
     pipette_cv: float,
+    gate_cv: float = 0.0,
     level: float,
 ) -> Interval:
-    """Single platform: cells/beads x beads_per_tube/blood_ul x dilution. Unknown without bead events."""
+    """Single platform: cells/beads x beads_per_tube/blood_ul x dilution. Unknown without bead events.
+
+    `gate_cv` is the relative error of cells/beads from the place of the gates (science/gate_error.py).
+    """
     if beads == 0:
         return UNKNOWN
     per_cell = beads_per_tube / beads / blood_ul * dilution
-    return _scaled(cells, per_cell, cv=math.hypot(beads**-0.5, pipette_cv), level=level)
+    return _scaled(cells, per_cell, cv=math.hypot(beads**-0.5, pipette_cv, gate_cv), level=level)
 
 
 def volumetric_count(
-    cells: int, *, acquired_ul: float, dilution: float = 1.0, pipette_cv: float, level: float
+    cells: int, *, acquired_ul: float, dilution: float = 1.0, pipette_cv: float, gate_cv: float = 0.0, level: float
 ) -> Interval:
-    """Cells in the acquired volume: cells/acquired_ul x dilution."""
-    return _scaled(cells, dilution / acquired_ul, cv=pipette_cv, level=level)
+    """Cells in the acquired volume: cells/acquired_ul x dilution; `gate_cv` is the relative error of cells."""
+    return _scaled(cells, dilution / acquired_ul, cv=math.hypot(pipette_cv, gate_cv), level=level)
 
 
 def dual_count(
@@ -49,21 +53,24 @@ def dual_count(
     wbc_per_ul: float,
     lymphocyte_fraction: float,
     analyser_cv: float,
+    gate_cv: float = 0.0,
     level: float,
 ) -> Interval:
     """Dual platform: wbc x lymphocyte_fraction x cells/lymphocytes, `cells` being among `lymphocytes`."""
-    analyser = wbc_per_ul * lymphocyte_fraction
-    error = math.exp(normal_quantile(level) * analyser_cv)
-    return share_of(Interval(analyser, analyser / error, analyser * error), cells, lymphocytes, level=level)
+    analyser = _with_error(wbc_per_ul * lymphocyte_fraction, cv=analyser_cv, level=level)
+    return share_of(analyser, cells, lymphocytes, gate_cv=gate_cv, level=level)
 
 
-def share_of(whole: Interval, cells: int, denominator: int, *, level: float) -> Interval:
-    """A count times the share cells/denominator (binomial), the way two tubes of one specimen are joined."""
+def share_of(whole: Interval, cells: int, denominator: int, *, gate_cv: float = 0.0, level: float) -> Interval:
+    """A count times the share cells/denominator (binomial), the way two tubes of one specimen are joined.
+
+    `gate_cv` is the relative error of the share from the place of the gates.
+    """
     if denominator == 0 or not whole.known:
         return UNKNOWN
     if cells == denominator:
         return whole
-    return product(whole, jeffreys(cells, denominator, level))
+    return product(product(whole, jeffreys(cells, denominator, level)), _with_error(1.0, cv=gate_cv, level=level))
 
 
 def product(first: Interval, second: Interval) -> Interval:
@@ -140,5 +147,10 @@ def _scaled(cells: int, factor: float, *, cv: float, level: float) -> Interval:
     tail = (1 - level) / 2
     low = 0.0 if cells == 0 else float(gammaincinv(cells, tail))
     counted = Interval(cells, low, float(gammaincinv(cells + 1, 1 - tail)))
+    return product(counted, _with_error(factor, cv=cv, level=level))
+
+
+def _with_error(value: float, *, cv: float, level: float) -> Interval:
+    """A value with a relative error, log-normal."""
     error = math.exp(normal_quantile(level) * cv)
-    return product(counted, Interval(factor, factor / error, factor * error))
+    return Interval(value, value / error, value * error)

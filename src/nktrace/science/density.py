@@ -19,6 +19,7 @@ Counts = NDArray[np.float64]
 
 BINS = 1024
 _BANDWIDTHS = (1.0, 1.6, 2.5)  # tried from fine to coarse until a valley stands out of the counting noise
+_END = 0.03  # of the range: a third peak so near its upper end has no flank: it is what piles up at a detector's top
 _LEAST = 10  # events beside a valley: fewer are outliers, no population
 _SIGNIFICANT = 3.5  # of a dip, in standard deviations of its counting noise; about fifty dips could arise by chance
 
@@ -153,7 +154,8 @@ def valleys(histogram: Histogram, *, min_depth: float, min_share: float) -> list
     """Every valley that stands out of the counting noise, from left to right; empty for a density with one peak.
 
     A dip counts if it is deeper than `min_depth` of the lower peak beside it, deeper than 3.5 sd of its counting
-    noise, and if both sides hold at least `min_share` of the events, and ten. Counts are compared as square roots
+    noise, and if both sides hold at least `min_share` of the events, and ten. Off-scale events at the upper end, beyond
+    two other peaks, are no population. Counts are compared as square roots
     (variance 1/4); a Gaussian kernel of sd h averages 2·sqrt(pi)·h bins.
     """
     base = bandwidth_of(histogram.counts)
@@ -168,6 +170,8 @@ def _valleys_at(counts: Counts, bandwidth: float, *, min_depth: float, min_share
     smoothed = smooth(counts, bandwidth)
     window = 2 * math.sqrt(math.pi) * bandwidth
     peaks = _real_peaks(smoothed, window=window, min_depth=min_depth)
+    if len(peaks) > 2 and peaks[-1] >= (1 - _END) * counts.shape[-1]:
+        peaks.pop()
     cumulative = np.cumsum(counts)
     highest_left = np.maximum.accumulate(smoothed)
     highest_right = np.maximum.accumulate(smoothed[::-1])[::-1]

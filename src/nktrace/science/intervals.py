@@ -27,13 +27,30 @@ def wilson(x: int, n: int, level: float) -> Interval:
         level: two-sided, e.g. 0.95.
     """
     _checked(x, n)
-    if n == 0:
+    return wilson_of(x / n if n else math.nan, n, level)
+
+
+def wilson_of(p: float, n: float, level: float, *, variance: float = 0.0) -> Interval:
+    """Wilson's interval of a proportion that varies beyond its counting: as if it came from fewer trials.
+
+    The trials are those whose counting variance, at the proportion that Wilson's interval is centred on, equals the
+    whole variance: the design effect of survey statistics (Kish 1965; Korn & Graubard 1998).
+
+    Args:
+        p: the proportion.
+        n: trials; unknown for 0.
+        level: two-sided, e.g. 0.95.
+        variance: of p, beside that of the counting.
+    """
+    if n <= 0:
         return UNKNOWN
     z2 = normal_quantile(level) ** 2
-    p = x / n
-    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
-    half = math.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    return Interval(p, 0.0 if x == 0 else centre - half, 1.0 if x == n else centre + half)
+    shrunken = (p * n + z2 / 2) / (n + z2)
+    counted = shrunken * (1 - shrunken)
+    trials = counted / (counted / n + variance)
+    centre = (p + z2 / (2 * trials)) / (1 + z2 / trials)
+    half = math.sqrt(z2 * (p * (1 - p) / trials + z2 / (4 * trials * trials))) / (1 + z2 / trials)
+    return Interval(p, 0.0 if p == 0 else max(centre - half, 0.0), 1.0 if p == 1 else min(centre + half, 1.0))
 
 
 def clopper_pearson(x: int, n: int, level: float) -> Interval:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nktrace.model.counting import CountRow, CountStatus, Gated, GradeBand, Platform, ReferenceRange
+from nktrace.model.gates import ROOT, NetShift
 from nktrace.model.intervals import UNKNOWN, Interval
 from nktrace.model.study import ON_THE_TIMELINE, Patient, Sample
 from nktrace.science.counting import (
@@ -19,6 +20,7 @@ from nktrace.science.counting import (
     volumetric_count,
 )
 from nktrace.science.doubt import Flags, doubts, failed, flag_of, together
+from nktrace.science.gate_error import relative_sd
 
 BEADS = "beads"
 LYMPHOCYTES = "lymphocytes"
@@ -49,6 +51,7 @@ class Tube:
     Attributes:
         gated: by population; NK subsets stand among them with parent `nk`.
         subsets: the names of these subsets.
+        shifts: what the error of the gates does to the events of populations and subsets.
         file_ul: the file's $VOL in µL; nan if it has none. Instruments write it for washed tubes too, so it counts
             only where the sheet names no platform for the specimen.
     """
@@ -56,6 +59,7 @@ class Tube:
     sample: Sample
     gated: Mapping[str, Gated]
     subsets: tuple[str, ...] = ()
+    shifts: tuple[NetShift, ...] = ()
     file_ul: float = math.nan
 
     def ancestry(self, population: str) -> list[str]:
@@ -69,6 +73,11 @@ class Tube:
     def flags(self, population: str) -> Flags:
         """Of the doubtful gates that a population rests on."""
         return doubts(self.gated.values()).get(population, ())
+
+    def gate_cv(self, population: str, denominator: str = ROOT) -> float:
+        """Relative error of a population's events, or of their ratio to another's, from the place of the gates."""
+        events = {name: gate.events for name, gate in self.gated.items()} | {ROOT: 1}
+        return relative_sd(population, events, self.shifts, whole=denominator)
 
     def watched(self, population: str) -> float:
         """Share of the tube's events that the gates on time above a population have kept."""
@@ -188,6 +197,7 @@ def _own(tube: Tube, population: str, choices: Choices) -> _Count:
         blood_ul=sample.blood_ul,
         dilution=sample.dilution * tube.watched(BEADS) / watched,
         pipette_cv=choices.pipette_cv,
+        gate_cv=tube.gate_cv(population, BEADS),
         level=choices.level,
     )
     few = beads < choices.min_beads
@@ -202,6 +212,7 @@ def _volumetric(tube: Tube, population: str, watched: float, from_file: bool, ch
         acquired_ul=(tube.file_ul if from_file else tube.sample.acquired_ul) * watched,
         dilution=tube.sample.dilution,
         pipette_cv=choices.pipette_cv,
+        gate_cv=tube.gate_cv(population),
         level=choices.level,
     )
     reasons = []
@@ -224,6 +235,7 @@ def _dual(tube: Tube, population: str, choices: Choices) -> _Count:
         wbc_per_ul=sample.wbc_per_ul,
         lymphocyte_fraction=sample.lymphocyte_fraction,
         analyser_cv=choices.analyser_cv,
+        gate_cv=tube.gate_cv(population, LYMPHOCYTES),
         level=choices.level,
     )
     separated = () if sample.material == WHOLE_BLOOD else (f"{sample.material}: separation may shift the shares",)
@@ -242,7 +254,13 @@ def _joined(tube: Tube, sibling: Tube, population: str, choices: Choices) -> _Co
     else:
         return _none(f"no population shared with {sibling.sample.sample}")
     whole = _own(sibling, shared, choices)
-    value = share_of(whole.value, tube.gated[population].events, tube.gated[shared].events, level=choices.level)
+    value = share_of(
+        whole.value,
+        tube.gated[population].events,
+        tube.gated[shared].events,
+        gate_cv=tube.gate_cv(population, shared),
+        level=choices.level,
+    )
     if not value.known:
         return _none("; ".join((f"no count of {shared} in {sibling.sample.sample}, or none here", *whole.reasons)))
     reasons = [f"joined ({shared} counted in {sibling.sample.sample})", *whole.reasons]

@@ -116,13 +116,13 @@ def _picture(
         outlines=tuple(lines),
         parent_events=int(np.count_nonzero(parent)),
         events=int(np.count_nonzero(members)),
-        x_ticks=_ticks(scale, channels[0], ranges[0]),
-        y_ticks=_ticks(scale, channels[1], ranges[1]),
+        x_ticks=ticks(scale, channels[0], ranges[0]),
+        y_ticks=ticks(scale, channels[1], ranges[1]),
         expression=gate.shape.expression if isinstance(gate.shape, Boolean) else "",
     )
 
 
-def _ticks(scale: Scale | None, channel: str, limits: Range) -> Ticks:
+def ticks(scale: Scale | None, channel: str, limits: Range) -> Ticks:
     """Zero and every multiple of a power of ten within the picture, where the channel is transformed."""
     transform: Transform = Linear() if scale is None else scale.transforms.get(channel, Linear())
     if isinstance(transform, Linear):
@@ -172,7 +172,8 @@ def outline(shape: Shape, *, channels: tuple[str, str], x_range: Range, y_range:
             closed = np.array([*vertices, vertices[0]], dtype=np.float64)
             low, high = (x_range[0], y_range[0]), (x_range[1], y_range[1])
             # Corners far outside would flatten nothing, as the axes are fixed, but keep the file's numbers sane.
-            return [np.clip(closed, np.array(low) - 1e6 * (np.subtract(high, low)), None)]
+            far = 1e3 * np.subtract(high, low)
+            return [np.clip(closed, low - far, high + far)]
         case Ellipse(channels=own, mean=mean, covariance=covariance, distance_square=square) if own == channels:
             root = np.linalg.cholesky(np.array(covariance) * square)
             circle = np.stack([np.cos(_CURVE), np.sin(_CURVE)])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -28,6 +28,7 @@ def fit_priors(
     source: Source = Source.COHORT,
     wider: GatePriors | None = None,
     pooled: GatedSample | None = None,
+    controls: Mapping[Key, EdgePrior] | None = None,
     min_samples: int = _MIN_SAMPLES,
 ) -> GatePriors:
     """Priors from the samples of one batch (`source=cohort`), or of all batches of a panel (`reference`).
@@ -35,24 +36,22 @@ def fit_priors(
     Only cuts that a sample's own events show count. A cut that fewer than `min_samples` samples show comes from
     `wider` (the panel's priors, on the batch's scale) with a wider sd, else from the samples' events thrown together,
     which show a valley where each alone has too few, else it has no prior: one or two odd samples are no cohort. FMO
-    controls make priors of source `control`, which win over the others.
+    controls stand in for a cohort that does not show the cut; those of the batch go before those of others.
 
     Args:
         samples: gated without priors.
         source: what a gate that follows these priors says.
         wider: priors of the whole panel.
         pooled: the events of all samples gated as if they were one.
+        controls: what the FMO controls of the batch (or of the panel) say, by `control_priors`.
         min_samples: how many samples make a prior of their own.
     """
     cuts: dict[Key, list[Edge]] = defaultdict(list)
-    controls: dict[Key, list[Edge]] = defaultdict(list)
     for sample in samples:
         for gate in sample.gates:
             for edge in gate.edges:
                 key = (gate.population, edge.channel, edge.edge)
-                if edge.source is Source.CONTROL and gate.method == "control" and sample.without == edge.channel:
-                    controls[key].append(edge)
-                elif edge.clear and edge.source in (Source.DATA, Source.CONTROL) and math.isfinite(edge.value):
+                if edge.clear and edge.source in (Source.DATA, Source.CONTROL) and math.isfinite(edge.value):
                     cuts[key].append(edge)
     fitted = {key: _pooled(edges, source) for key, edges in cuts.items() if len(edges) >= min_samples}
     borrowed = {
@@ -62,10 +61,36 @@ def fit_priors(
         (gate.population, edge.channel, edge.edge): _widened(_pooled([edge], source, n=len(samples)))
         for gate in (pooled.gates if pooled is not None else ())
         for edge in gate.edges
-        if edge.clear and edge.source is Source.DATA and math.isfinite(edge.value)
+        if edge.clear and math.isfinite(edge.value) and (edge.source is Source.DATA or math.isfinite(edge.base))
     }
-    fmo = {key: _pooled(edges, Source.CONTROL) for key, edges in controls.items()}
-    return GatePriors(together | borrowed | fitted | fmo)
+    fmo = {key: prior for key, prior in (controls or {}).items() if key not in borrowed or borrowed[key].fmo}
+    return GatePriors(together | borrowed | fmo | fitted)
+
+
+def control_priors(tubes: Sequence[GatedSample], source: Source) -> dict[Key, EdgePrior]:
+    """Priors from FMO controls: where the negatives end on the channel that each lacks.
+
+    Args:
+        tubes: FMO controls, gated with the priors of their batches, so that their parents are those of the samples.
+        source: `control` for the tubes of one batch, `cohort` or `reference` where others borrow from them.
+    """
+    cuts: dict[Key, list[Edge]] = defaultdict(list)
+    for tube in tubes:
+        for gate in tube.gates:
+            for edge in gate.edges:
+                if edge.left_out:
+                    cuts[gate.population, edge.channel, edge.edge].append(edge)
+    return {key: _of_controls(edges, source) for key, edges in cuts.items()}
+
+
+def _of_controls(edges: Sequence[Edge], source: Source) -> EdgePrior:
+    """A cut that is measured, not one sample of many: its own error, or how far the tubes differ where that is more."""
+    values = np.array([edge.value for edge in edges])
+    centre = float(np.median(values))
+    own_sd = float(np.median([edge.high - edge.low for edge in edges])) / (2 * 1.96)
+    between = float(np.std(values, ddof=1)) if len(edges) > 1 else 0.0
+    spread = max(own_sd, between, _FLOOR * max(abs(centre), 1e-9))
+    return EdgePrior(mean=centre, sd=spread, n=len(edges), source=source, fmo=True)
 
 
 def _widened(prior: EdgePrior) -> EdgePrior:
@@ -84,52 +109,47 @@ def _pooled(edges: Sequence[Edge], source: Source, *, n: int | None = None) -> E
         n: number of samples, by default one per edge.
     """
     n = n or len(edges)
-    values = np.array([edge.value for edge in edges])
+    bases = np.array([edge.base for edge in edges])
+    base = float(np.median(bases)) if np.isfinite(bases).all() else math.nan
+    values = np.array([edge.value for edge in edges]) + (0.0 if math.isnan(base) else base - bases)
     own = np.array([edge.high - edge.low for edge in edges]) / (2 * 1.96)
     centre = float(np.median(values))
     mad = 1.4826 * float(np.median(np.abs(values - centre)))
     own_sd = float(np.nanmedian(own)) if np.isfinite(own).any() else 0.0
     spread = max(mad, own_sd, _FLOOR * max(abs(centre), 1e-9))
-    return EdgePrior(mean=centre, sd=spread * (1 + 5 / n) * math.sqrt(1 + 1.57 / n), n=n, source=source)
+    return EdgePrior(mean=centre, sd=spread * (1 + 5 / n) * math.sqrt(1 + 1.57 / n), n=n, source=source, base=base)
 
 
 def combine(own: Edge, prior: EdgePrior | None, *, max_distance: float, z: float) -> Edge:
     """A sample's cut and the cohort's, by their precision.
 
-    Where both agree: the precision-weighted mean; `source` says which weighs more. A clear cut farther than
-    `max_distance` prior sd stands as it is, as a warning with its distance. Where the sample shows none, the prior is
-    the cut. Without a prior the sample's own cut stands.
+    A prior that is measured from a base is moved by how far the sample's own base lies from it. Where both agree: the
+    precision-weighted mean; `source` says which weighs more. A clear cut that differs by more than `max_distance` sd of
+    both errors together stands as it is where the sample is surer than the cohort (a truly different sample), else the
+    prior does (a weak one); both are warnings with their distance. Where the sample shows none, the prior is the
+    cut. Without a prior the sample's own cut stands, and beside an FMO control's, which says where the negatives
+    end and not where two populations part.
 
     Args:
         own: of the sample.
         prior: of the batch or panel.
-        max_distance: in the prior's sd.
+        max_distance: in sd of the difference.
         z: half-width of an interval in standard errors.
     """
-    if prior is None or (own.source is Source.CONTROL and prior.source is Source.CONTROL):
+    if prior is None or own.left_out or (prior.fmo and own.clear and math.isfinite(own.value)):
         return own
+    if math.isfinite(own.base) and math.isfinite(prior.base):
+        prior = replace(prior, mean=prior.mean + own.base - prior.base)
     if not own.clear or not math.isfinite(own.value):
-        return replace(
-            own,
-            value=prior.mean,
-            low=prior.mean - z * prior.sd,
-            high=prior.mean + z * prior.sd,
-            prior=prior.mean,
-            source=prior.source,
-            clear=False,
-            status=Status.OK,
-            reason=f"{own.reason}: taken from {prior.n} samples" if own.reason else "",
-        )
+        reason = f"{own.reason}: taken from {_lender(prior)}" if own.reason else ""
+        return replace(_borrowed(own, prior, z=z, reason=reason), status=Status.OK)
     distance = (own.value - prior.mean) / prior.sd
-    if abs(distance) > max_distance:
-        return replace(
-            own,
-            prior=prior.mean,
-            distance=distance,
-            status=Status.WARN,
-            reason=f"the cut on {own.channel} lies {abs(distance):.1f} sd from that of {prior.n} samples",
-        )
     se = max((own.high - own.low) / (2 * z), 1e-3 * prior.sd) if math.isfinite(own.high - own.low) else prior.sd
+    if abs(own.value - prior.mean) > max_distance * math.hypot(prior.sd, se):
+        far = f"the cut on {own.channel} lies {abs(distance):.1f} sd from that of {_lender(prior)}"
+        if se > prior.sd:
+            return _borrowed(own, prior, z=z, distance=distance, reason=f"{far}, which are surer: taken from them")
+        return replace(own, prior=prior.mean, distance=distance, status=Status.WARN, reason=far)
     weight = prior.sd**2 / (prior.sd**2 + se**2)
     value = weight * own.value + (1 - weight) * prior.mean
     half = z * math.sqrt(1 / (1 / se**2 + 1 / prior.sd**2))
@@ -142,6 +162,33 @@ def combine(own: Edge, prior: EdgePrior | None, *, max_distance: float, z: float
         distance=distance,
         source=own.source if weight >= 0.5 else prior.source,
     )
+
+
+def _borrowed(own: Edge, prior: EdgePrior, *, z: float, reason: str, distance: float = math.nan) -> Edge:
+    """The prior as the cut of a sample that shows none, or (a warning) another one that it is less sure of."""
+    return replace(
+        own,
+        value=prior.mean,
+        low=prior.mean - z * prior.sd,
+        high=prior.mean + z * prior.sd,
+        prior=prior.mean,
+        source=prior.source,
+        distance=distance,
+        clear=False,
+        status=Status.WARN,
+        reason=reason,
+    )
+
+
+def _lender(prior: EdgePrior) -> str:
+    if prior.baseline:
+        return f"the patient's {prior.baseline}" + (f" and {prior.n} samples" if prior.n > 1 else "")
+    if not prior.fmo:
+        return f"{prior.n} samples"
+    controls = f"{prior.n} FMO controls" if prior.n > 1 else "the FMO control"
+    if prior.source is Source.CONTROL:
+        return controls
+    return f"{controls} of {'other batches' if prior.n > 1 else 'another batch'}"
 
 
 def combine_whole(own: Gate, priors: dict[tuple[str, str], EdgePrior], *, z: float) -> tuple[Edge, ...]:

@@ -6,7 +6,7 @@ A check that fails stops nothing: it is a row. What a panel makes impossible is 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -16,9 +16,13 @@ from nktrace.model.events import Events, FloatArray, Mask
 from nktrace.model.gates import ROOT, Gate, GatedSample, Source, Status
 from nktrace.model.panel import Kind, Panel
 from nktrace.model.quality import Check, Verdict
+from nktrace.model.quality_pictures import DriftPicture, FlowPicture, QualityPictures, SpillPicture
+from nktrace.science.clock import Clock, read_clock
+from nktrace.science.run_checks import clock_check, drift_check, flow_check
+from nktrace.science.spill_residual import spill_check
 
-_MIN_DRIFT_EVENTS = 500
-_TOP = 1023 / 1024  # as the margin gate has it
+_JUDGED_EVENTS = 20_000  # of compensation
+_ENOUGH_LYMPHOCYTES = 3_000
 
 
 class Limits(Protocol):
@@ -29,7 +33,11 @@ class Limits(Protocol):
     @property
     def max_time_removed(self) -> float: ...
     @property
+    def max_flow_deviation(self) -> float: ...
+    @property
     def max_drift(self) -> float: ...
+    @property
+    def max_spill_residual(self) -> float: ...
     @property
     def max_margin(self) -> float: ...
     @property
@@ -41,27 +49,41 @@ class Limits(Protocol):
 
 
 def checks(
-    gated: GatedSample, events: Events, *, panel: Panel, off_scale: Mapping[str, float], limits: Limits
-) -> list[Check]:
-    """The checks of a gated sample, in a fixed order.
+    gated: GatedSample,
+    events: Events,
+    scaled: Events,
+    *,
+    panel: Panel,
+    off_scale: Mapping[str, float],
+    pairs: Sequence[tuple[str, str]],
+    limits: Limits,
+) -> tuple[list[Check], QualityPictures]:
+    """The checks of a gated sample, in a fixed order, and their pictures.
 
     Args:
         gated: masks over all events of the file.
         events: all events, compensated and not transformed.
+        scaled: the same on the scale of the gates.
         panel: for the kinds of detectors.
         off_scale: share of events at the top of each detector, as `off_scale_share` gives it.
+        pairs: (source, receiver) markers whose compensation is judged.
         limits: of the checks.
     """
     gates = {gate.population: gate for gate in gated.gates}
     method = {gate.method: gate for gate in reversed(gated.gates)}
+    rows = judged_rows(gated, len(events))
+    run, flow, drift = _run_checks(gated, scaled, rows, panel=panel, limits=limits)
+    spilled, spill = _compensation(gated, events, rows, pairs, limit=limits.max_spill_residual)
     found = [
         _at_least("events", len(events), limits.min_events, "events in the file"),
+        *run[:-1],
         _removed("time_removed", gated, method.get("time"), limits.max_time_removed, fail=2 * limits.max_time_removed),
-        _drift(gated, events, panel=panel, limit=limits.max_drift),
+        run[-1],
         _removed("margin", gated, method.get("margin"), limits.max_margin),
         _off_scale(off_scale, panel=panel, limit=limits.max_margin),
         _removed("doublets", gated, method.get("singlets"), limits.max_doublets),
         _removed("dead", gated, gates.get("live"), limits.max_dead),
+        spilled,
     ]
     if "nk" in gated.masks:
         found.append(_at_least("nk_events", _size(gated.masks["nk"]), limits.min_nk_events, "NK events"))
@@ -71,7 +93,51 @@ def checks(
     for row in gated.skipped:
         what = "left out" if row.dropped else "skipped, its children hang on its parent"
         found.append(Check(check=f"gate:{row.population}", status=Verdict.SKIPPED, reason=f"{row.reason}: {what}"))
-    return found
+    return found, QualityPictures(flow=flow, drift=drift, spill=spill)
+
+
+def judged_rows(gated: GatedSample, size: int) -> NDArray[np.intp]:
+    """The cells that signals are judged on: live ones, else singlets, else what the time gate kept, else all."""
+    judged = next((gated.masks[name] for name in ("live", "singlets", "time") if name in gated.masks), None)
+    return np.arange(size) if judged is None else np.flatnonzero(judged)
+
+
+def _run_checks(
+    gated: GatedSample, scaled: Events, rows: NDArray[np.intp], *, panel: Panel, limits: Limits
+) -> tuple[list[Check], FlowPicture | None, DriftPicture | None]:
+    """Clock, flow rate and drift, in this order."""
+    detector = panel.of_kind(Kind.TIME)
+    if not detector:
+        reason = "the panel has no time detector"
+        limit_of = {"clock": 0.0, "flow_rate": limits.max_flow_deviation, "signal_drift": limits.max_drift}
+        none = [Check(check=n, limit=limit, status=Verdict.SKIPPED, reason=reason) for n, limit in limit_of.items()]
+        return none, None, None
+    clock = _clock(scaled.column(detector[0].marker))
+    gate = next((gate for gate in gated.gates if gate.method == "time"), None)
+    kept = gated.masks[gate.population] if gate else None
+    flow, rate = flow_check(clock, kept, limit=limits.max_flow_deviation)
+    drift, courses = drift_check(scaled, clock, rows, panel=panel, limit=limits.max_drift)
+    return [clock_check(clock), flow, drift], rate, courses
+
+
+def _clock(time: FloatArray) -> Clock:
+    """The clock of all events; one that is no number stands at the time of the event before."""
+    known = np.isfinite(time)
+    if known.all():
+        return read_clock(time)
+    before = np.maximum.accumulate(np.where(known, np.arange(time.shape[0]), 0))
+    return read_clock(np.nan_to_num(time[before], nan=0.0, posinf=0.0, neginf=0.0))
+
+
+def _compensation(
+    gated: GatedSample, events: Events, rows: NDArray[np.intp], pairs: Sequence[tuple[str, str]], *, limit: float
+) -> tuple[Check, SpillPicture | None]:
+    """Of lymphocytes, where these are gated: monocytes and granulocytes shine by themselves, and more the larger."""
+    alike = gated.masks.get("lymphocytes")
+    if alike is not None and np.count_nonzero(alike) >= _ENOUGH_LYMPHOCYTES:
+        rows = np.flatnonzero(alike)
+    step = max(1, -(-rows.shape[0] // _JUDGED_EVENTS))
+    return spill_check(events.select(rows[::step]) if pairs else events, pairs, limit=limit)
 
 
 def _size(mask: Mask) -> int:
@@ -105,11 +171,6 @@ def _events_of(population: str) -> str:
     return "all events" if population == ROOT else f"the events of `{population}`"
 
 
-def off_scale_share(values: FloatArray, top: float) -> float:
-    """Share of events at the top of a detector's scale, before compensation; nan where there is no top or no event."""
-    return float(np.mean(values >= _TOP * top)) if top > 0 and values.size else math.nan
-
-
 def _off_scale(shares: Mapping[str, float], *, panel: Panel, limit: float) -> Check:
     """The largest share of events at the top of a fluorescence detector."""
     left_out = (Kind.TIME, Kind.SCATTER, Kind.BEAD)
@@ -125,51 +186,11 @@ def _off_scale(shares: Mapping[str, float], *, panel: Panel, limit: float) -> Ch
     return Check(check="off_scale", value=known[channel], limit=limit, status=status, reason=reason)
 
 
-def _drift(gated: GatedSample, events: Events, *, panel: Panel, limit: float) -> Check:
-    """The largest shift of a detector from the first fifth of the run to the last, in sd of its events (by ranks).
-
-    Ranks make it independent of the scale; a shift of one marker by a whole sd moves its mean rank by about .28.
-    """
-    clock = panel.of_kind(Kind.TIME)
-    if not clock:
-        return Check(check="signal_drift", limit=limit, status=Verdict.SKIPPED, reason="the panel has no time detector")
-    judged = next((gated.masks[name] for name in ("live", "singlets", "time") if name in gated.masks), None)
-    rows = np.arange(len(events)) if judged is None else np.flatnonzero(judged)
-    if rows.shape[0] < _MIN_DRIFT_EVENTS:
-        reason = f"{rows.shape[0]} events tell no drift"
-        return Check(check="signal_drift", limit=limit, status=Verdict.SKIPPED, reason=reason)
-    rows = rows[:: max(1, rows.shape[0] // 20_000)]
-    order = np.argsort(events.column(clock[0].marker)[rows], kind="stable")
-    rows = rows[order]
-    fifth = rows.shape[0] // 5
-    largest, channel = 0.0, ""
-    for detector in panel.used:
-        if detector.kind in (Kind.TIME, Kind.BEAD):
-            continue
-        values = events.column(detector.marker)[rows]
-        rank = _mid_ranks(values)
-        # A normal marker that moves by d sd moves its mean rank by d / (2 sqrt(pi)) to first order.
-        shift = abs(float(rank[-fifth:].mean() - rank[:fifth].mean())) * 2 * math.sqrt(math.pi)
-        if shift > largest:
-            largest, channel = shift, detector.marker
-    over = largest > limit
-    reason = f"{channel} moves by {largest:.2f} sd from the first fifth of the run to the last" if over else ""
-    status = Verdict.WARN if over else Verdict.PASS
-    return Check(check="signal_drift", value=largest, limit=limit, status=status, reason=reason)
-
-
-def _mid_ranks(values: FloatArray) -> NDArray[np.float64]:
-    """Ranks from 0 to 1; equal values share the middle of theirs, so that ties are not ranked by time."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    ranks: NDArray[np.float64] = ((last - counts / 2) / values.shape[0])[inverse]
-    return ranks
-
-
 def _gates_check(gated: GatedSample) -> Check:
-    """How many gates rest on doubtful cuts."""
-    doubtful = [gate.population for gate in gated.gates if gate.status is not Status.OK]
-    failed = any(gate.status is Status.FAIL for gate in gated.gates)
+    """How many gates rest on doubtful cuts; that an FMO control lacks a population is what it is for."""
+    judged = [gate for gate in gated.gates if not any(edge.left_out for edge in gate.edges)]
+    doubtful = [gate.population for gate in judged if gate.status is not Status.OK]
+    failed = any(gate.status is Status.FAIL for gate in judged)
     status = Verdict.FAIL if failed else Verdict.WARN if doubtful else Verdict.PASS
     borrowed = sum(gate.source in (Source.COHORT, Source.REFERENCE) for gate in gated.gates)
     reasons = [f"doubtful: {', '.join(doubtful)}"] if doubtful else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -23,4 +24,5 @@ def _moved(prior: EdgePrior, old: Transform, new: Transform) -> EdgePrior:
         return prior
     places = np.array([prior.mean - prior.sd, prior.mean, prior.mean + prior.sd])
     low, mean, high = (float(place) for place in exact(inverse(places, old), new))
-    return replace(prior, mean=mean, sd=(high - low) / 2)
+    base = float(exact(inverse(np.array([prior.base]), old), new)[0]) if math.isfinite(prior.base) else math.nan
+    return replace(prior, mean=mean, sd=(high - low) / 2, base=base)

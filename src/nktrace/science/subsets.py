@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nktrace.model.events import Mask
+from nktrace.model.gates import NetShift
 from nktrace.model.lineages import Lineages
 from nktrace.model.subsets import NK, Sign, SubsetCount, SubsetKind, SubsetRule, SubsetStatus
 from nktrace.science.doubt import Flags, failed, together
-from nktrace.science.intervals import wilson
+from nktrace.science.gate_error import share
 
 NO_SUBSET = -1
 
@@ -74,6 +75,7 @@ def call_subsets(
     markers: Sequence[str],
     level: float,
     doubts: Mapping[str, Flags] = MappingProxyType({}),
+    shifts: Sequence[NetShift] = (),
 ) -> SubsetCalls:
     """Share out the NK cells to exclusive subsets by priority, and count overlapping states.
 
@@ -85,8 +87,9 @@ def call_subsets(
         rules: any order; exclusive ones are tried by priority.
         member: masks of gated populations over the NK events, shape (nk events,) each; `nk` among them if it was gated.
         markers: of the panel, for the reasons.
-        level: of the Wilson intervals.
+        level: of the intervals.
         doubts: flags of populations that rest on doubtful gates, for the reasons.
+        shifts: what the error of the gates does to the subsets (science/subset_error.py), for the intervals.
     """
     exclusive = by_priority(rules)
     index = subset_index(exclusive, member)
@@ -101,7 +104,7 @@ def call_subsets(
             flags = _doubts_of(rule, member, doubts)
             if rule.kind is SubsetKind.EXCLUSIVE:
                 flags = before = together(flags, before)
-            counts.append(_count(rule, mask, member, flags, level=level))
+            counts.append(_count(rule, mask, member, flags, shifts, level=level))
     return SubsetCalls(tuple(rule.subset for rule in exclusive), index, tuple(counts))
 
 
@@ -117,6 +120,15 @@ def subset_index(exclusive: Sequence[SubsetRule], member: Mapping[str, Mask]) ->
         if _decidable(rule, member):
             index[(index == NO_SUBSET) & _holds(rule, member)] = number
     return index
+
+
+def subset_masks(rules: Sequence[SubsetRule], member: Mapping[str, Mask]) -> dict[str, Mask]:
+    """Members of every subset and state that can be decided, by title, shape (nk events,) each."""
+    exclusive = by_priority(rules)
+    index = subset_index(exclusive, member)
+    masks = {rule.title: index == number for number, rule in enumerate(exclusive)}
+    states = [rule for rule in rules if rule.kind is SubsetKind.STATE]
+    return masks | {rule.title: _holds(rule, member) for rule in states if _decidable(rule, member)}
 
 
 def _decidable(rule: SubsetRule, member: Mapping[str, Mask]) -> bool:
@@ -171,7 +183,15 @@ def _shows(sign: Sign, member: Mapping[str, Mask]) -> Mask:
     return member[population] if sign.positive else ~member[population]
 
 
-def _count(rule: SubsetRule, mask: Mask, member: Mapping[str, Mask], flags: Flags, *, level: float) -> SubsetCount:
+def _count(
+    rule: SubsetRule,
+    mask: Mask,
+    member: Mapping[str, Mask],
+    flags: Flags,
+    shifts: Sequence[NetShift],
+    *,
+    level: float,
+) -> SubsetCount:
     if not mask.size:
         return _not_resolvable(rule, 0, 0, "no NK events")
     events = int(np.count_nonzero(mask))
@@ -189,7 +209,7 @@ def _count(rule: SubsetRule, mask: Mask, member: Mapping[str, Mask], flags: Flag
         cl_id=rule.cl_id,
         events=events,
         nk_events=int(mask.size),
-        fraction=wilson(events, int(mask.size), level=level),
+        fraction=share(rule.title, NK, {rule.title: events, NK: int(mask.size)}, shifts, level=level),
         status=SubsetStatus.OK,
         reason="; ".join(notes),
     )

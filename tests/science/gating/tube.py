@@ -16,7 +16,12 @@ def panel_of(name: str, **kinds: str) -> Panel:
     return Panel(
         name,
         tuple(
-            Detector(channel=marker.replace("_", "-"), marker=marker.replace("_", "-"), kind=Kind(kind))
+            Detector(
+                channel=marker.replace("_", "-"),
+                marker=marker.replace("_", "-"),
+                kind=Kind(kind),
+                transform="linear",
+            )
             for marker, kind in kinds.items()
         ),
     )

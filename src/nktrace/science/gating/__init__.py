@@ -10,7 +10,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nktrace.model.gates import Edge, Gate, GatingRow, Shape
-from nktrace.science.gating import boolean, control, ellipse, fixed, margin, mixture, singlets, time, valley
+from nktrace.science.gating import (
+    boolean,
+    control,
+    ellipse,
+    excess,
+    fixed,
+    margin,
+    mixture,
+    scatter,
+    singlets,
+    time,
+    valley,
+)
 from nktrace.science.gating.parent import Parent
 
 
@@ -34,9 +46,11 @@ REGISTRY: dict[str, Method] = {
     "time": Method(time.estimate, time.shape, "none"),
     "margin": Method(margin.estimate, margin.shape, "none"),
     "singlets": Method(singlets.estimate, singlets.shape, "whole"),
+    "scatter": Method(scatter.estimate, scatter.shape, "whole"),
     "valley": Method(valley.estimate, valley.shape, "edges"),
     "mixture": Method(mixture.estimate, mixture.shape, "edges"),
     "control": Method(control.estimate, control.shape, "edges"),
+    "excess": Method(excess.estimate, excess.shape, "edges"),
     "rectangle": Method(fixed.estimate_rectangle, fixed.rectangle, "none"),
     "polygon": Method(fixed.estimate_polygon, fixed.polygon, "none"),
     "ellipse": Method(ellipse.estimate, ellipse.shape, "whole"),

@@ -179,6 +179,7 @@ def with_named_doubts(gates: Sequence[Gate]) -> tuple[Gate, ...]:
             flags = together(*(known.get(name, ()) for name in sorted(names(gate.shape.expression))))
             flags = tuple(flag for flag in flags if flag not in known.get(gate.parent, ()))
             if flags:
-                gate = replace(gate, status=Status.FAIL if failed(flags) else Status.WARN, reason="; ".join(flags))
+                reason = "; ".join(filter(None, (gate.reason, *flags)))
+                gate = replace(gate, status=Status.FAIL if failed(flags) else Status.WARN, reason=reason)
         done.append(gate)
     return tuple(done)

@@ -35,12 +35,17 @@ def polygon(row: GatingRow, edges: tuple[Edge, ...]) -> Polygon:
     return Polygon((x, y), tuple((value[f"x{i}"], value[f"y{i}"]) for i in range(len(edges) // 2)))
 
 
+def corners(shape: Polygon) -> tuple[Edge, ...]:
+    """The coordinates of a polygon's vertices."""
+    return tuple(
+        Edge(channel=channel, edge=f"{axis}{i}", value=value)
+        for i, vertex in enumerate(shape.vertices)
+        for channel, axis, value in zip(shape.channels, "xy", vertex, strict=True)
+    )
+
+
 def estimate_polygon(parent: Parent, row: GatingRow) -> Gate:  # noqa: ARG001 - the signature of every method
     """The table's vertices."""
-    settings = settings_of(row, PolygonSettings)
-    edges = tuple(
-        Edge(channel=channel, edge=f"{axis}{i}", value=value)
-        for i, vertex in enumerate(settings.points)
-        for channel, axis, value in zip(row.markers, "xy", vertex, strict=True)
-    )
+    x, y = row.markers
+    edges = corners(Polygon((x, y), tuple((a, b) for a, b in settings_of(row, PolygonSettings).points)))
     return Gate(population=row.population, parent=row.parent, method=row.method, shape=polygon(row, edges), edges=edges)

@@ -39,6 +39,7 @@ class Parent:
         ancestors: populations above this one, nearest first, of those that a fallback may look at: none above the last
             gate that left out artefacts, doublets, beads or dead cells.
         inherited: the cuts of this population and its ancestors by (channel, edge), the nearest one each.
+        gates: those of the populations gated so far.
         expected: the priors of the row to be estimated, by (channel, edge).
         kinds: what each channel's detector is for.
         tops: top of scale by channel, where known.
@@ -52,6 +53,7 @@ class Parent:
     masks: Mapping[str, Mask]
     ancestors: tuple[str, ...] = ()
     inherited: Mapping[tuple[str, str], Edge] = field(default_factory=dict)
+    gates: Mapping[str, Gate] = field(default_factory=dict)
     expected: Mapping[tuple[str, str], EdgePrior] = field(default_factory=dict)
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     tops: Mapping[str, float] = field(default_factory=dict)

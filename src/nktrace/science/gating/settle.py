@@ -84,8 +84,11 @@ def _changes_with_a_shift(
 ) -> Mask:
     """Whether membership hangs on a shift by the error bound to any of four sides."""
     values = np.column_stack([events.column(channel)[inside] for channel in channels]).astype(np.float64)
+    largest = np.abs(values).max(axis=0, initial=0.0)
     margins = [
-        error_bound(scale.transforms[channel], largest=_reach(shape, axis)) for axis, channel in enumerate(channels)
+        # an edge farther out than every event decides nothing
+        error_bound(scale.transforms[channel], largest=min(_reach(shape, axis), float(largest[axis])))
+        for axis, channel in enumerate(channels)
     ]
     votes = [
         mask(shape, Events(np.asfortranarray(values + np.multiply(margins, corner)), channels), {})

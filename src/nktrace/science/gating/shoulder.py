@@ -44,8 +44,10 @@ def shoulder_edge(parent: Parent, values: FloatArray, *, anchor: Edge) -> Edge |
     places = places[np.isfinite(places)]
     if places.shape[0] < _SUPPORT * len(draws):
         return None
-    half = parent.z * math.hypot(float(places.std(ddof=1)), math.sqrt(1 / 12)) * counts.width
     value = counts.at(place)
+    # Two skewed normals are a model; how far off it may be shows in its distance from the valley that vouches for it.
+    model = (value - anchor.value) / 2
+    half = parent.z * math.hypot(float(places.std(ddof=1)) * counts.width, counts.width * math.sqrt(1 / 12), model)
     return replace(
         anchor,
         value=value,

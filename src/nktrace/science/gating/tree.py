@@ -14,6 +14,7 @@ from nktrace.model.gates import (
     ControlSettings,
     Edge,
     EdgePrior,
+    ExcessSettings,
     Gate,
     GatedSample,
     GatePriors,
@@ -23,10 +24,12 @@ from nktrace.model.gates import (
     Skipped,
     ValleySettings,
 )
+from nktrace.model.overrides import Override
 from nktrace.model.panel import Kind, Panel, marker_key
 from nktrace.science.gating import REGISTRY
 from nktrace.science.gating.boolean import names, renamed, with_named_doubts
 from nktrace.science.gating.masks import mask
+from nktrace.science.gating.overriding import overridden
 from nktrace.science.gating.parent import Estimation, Parent, gate_of
 from nktrace.science.priors import combine, combine_whole
 
@@ -57,7 +60,7 @@ def resolve(table: GatingTable, panel: Panel) -> tuple[tuple[GatingRow, ...], tu
                 continue
             skipped.append(_dropped(row, f"it names {', '.join(missing)}, which this panel does not have"))
         else:
-            markers = [_first(alternatives, panel) for alternatives in row.channels]
+            markers = [marker_of(alternatives, panel) for alternatives in row.channels]
             lacking = [" or ".join(a) for a, m in zip(row.channels, markers, strict=True) if m is None]
             if not lacking:
                 markers_found = tuple((m,) for m in markers if m is not None)
@@ -75,7 +78,7 @@ def resolve(table: GatingTable, panel: Panel) -> tuple[tuple[GatingRow, ...], tu
 
 def _pointed(settings: MethodSettings, instead: Mapping[str, str]) -> MethodSettings:
     """Settings that name a population, where that one was skipped."""
-    if isinstance(settings, ControlSettings):
+    if isinstance(settings, ControlSettings | ExcessSettings):
         return replace(settings, of=instead.get(settings.of, settings.of))
     if isinstance(settings, ValleySettings):
         return replace(settings, anchor=instead.get(settings.anchor, settings.anchor))
@@ -86,7 +89,7 @@ def _dropped(row: GatingRow, reason: str) -> Skipped:
     return Skipped(population=row.population, parent=row.parent, reason=reason, dropped=True)
 
 
-def _first(alternatives: tuple[str, ...], panel: Panel) -> str | None:
+def marker_of(alternatives: tuple[str, ...], panel: Panel) -> str | None:
     """The panel's marker for the first alternative that it has: by exact name, else by letters and digits."""
     for name in alternatives:
         if name.startswith(_KIND):
@@ -113,6 +116,7 @@ def gate_sample(
     rng: np.random.Generator,
     skipped: tuple[Skipped, ...] = (),
     without: str = "",
+    overrides: Mapping[str, Override] | None = None,
 ) -> GatedSample:
     """Gate one sample from root to leaf: each row's own estimate, what the cohort lends it, and the members.
 
@@ -126,12 +130,13 @@ def gate_sample(
         rng: each row draws from a child of its own, so that a row more or less changes no other row.
         skipped: what `resolve` left out, handed through.
         without: the marker that an FMO control lacks.
+        overrides: by population what an analyst made of its gate; all below follows.
     """
     masks: dict[str, Mask] = {ROOT: np.ones(len(events), dtype=np.bool_)}
     ancestors: dict[str, tuple[str, ...]] = {ROOT: ()}
     inherited: dict[str, dict[tuple[str, str], Edge]] = {ROOT: {}}
     kinds = {detector.marker: detector.kind for detector in panel.used}
-    gates = []
+    gates: list[Gate] = []
     for row, child in zip(rows, rng.spawn(len(rows)), strict=True):
         expected = _expected(priors, row.population)
         parent = Parent(
@@ -140,6 +145,7 @@ def gate_sample(
             masks=masks,
             ancestors=ancestors[row.parent],
             inherited=inherited[row.parent],
+            gates={gate.population: gate for gate in gates},
             expected=expected,
             kinds=kinds,
             tops=tops,
@@ -148,6 +154,8 @@ def gate_sample(
             rng=child,
         )
         gate = _with_prior(parent, row, REGISTRY[row.method].estimate(parent, row))
+        if overrides and row.population in overrides:
+            gate = overridden(gate, overrides[row.population], parent=parent, row=row)
         gates.append(gate)
         masks[row.population] = masks[row.parent] & mask(gate.shape, events, masks)
         ancestors[row.population] = () if _cleans(row, kinds) else (row.parent, *ancestors[row.parent])

@@ -1,8 +1,9 @@
 """`valley`: a cut at the lowest density between two populations, on one channel or on each of two.
 
 Where the parent shows one peak only, the cut comes from what is known elsewhere: the shoulder beside the peak if the
-anchor population vouches for it, the cohort's prior, the anchor's valley, a cut that an ancestor already has on this
-channel, a valley among the events of an ancestor, and at last the tail of the lone peak. Each of these says so.
+anchor population vouches for it, the cohort's prior or an FMO control's, the anchor's valley, the end of a negative
+population of the same sample, a cut that an ancestor already has on this channel, a valley among the events of an
+ancestor, and at last the tail of the lone peak. Each of these says so.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from nktrace.model.events import FloatArray
-from nktrace.model.gates import Edge, Gate, GatingRow, Rectangle, Source, Status, ValleySettings
+from nktrace.model.gates import Edge, EdgePrior, Gate, GatingRow, Rectangle, Source, Status, ValleySettings
 from nktrace.model.panel import Kind
 from nktrace.science.density import (
     Histogram,
@@ -27,11 +28,14 @@ from nktrace.science.density import (
     smooth,
     valleys,
 )
+from nktrace.science.gating.negatives import end_of_negatives, left_out_edge, negative_edge
 from nktrace.science.gating.parent import Parent, gate_of, rectangle_of, settings_of
 from nktrace.science.gating.shoulder import shoulder_edge
 
 _LONE_SD = 3.0  # a lone peak is cut three of its sd away, where a normal one keeps 99.9 %
 _SUPPORT = 0.8  # share of resamples in which a valley must be found again
+_SMOOTHINGS = (0.7, 1.0, 1.4)  # of the bandwidth over the resamples: it is a choice, and the valley moves with it
+_UNDERSTATED = 1.15  # sd over repeats of a tube as a multiple of that over resamples, which keep the peaks and the grid
 _LINEAR_UNITS = 10.0  # transformed scales end near 1, detectors at 1,000 or more
 _MIN_LONE = 20  # events that a peak's width can be read from
 _NOTHING = float(np.finfo(np.float32).max)  # beyond every event, yet a number that a file of gates can hold
@@ -59,6 +63,8 @@ def _ruled_cut(parent: Parent, channel: str, *, edge: str, settings: ValleySetti
     Scatter populations differ by factors and spread by shares: on a linear scale the wide ones are flat beside the
     lymphocytes, and their valleys shallow.
     """
+    if (left_out := left_out_edge(parent, channel, edge=edge)) is not None:
+        return left_out
     values = parent.values(channel)
     linear = parent.kinds.get(channel) is Kind.SCATTER and values.shape[0] > 0 and np.median(values) > _LINEAR_UNITS
     if not linear:
@@ -100,15 +106,22 @@ def cut(parent: Parent, channel: str, *, edge: str, settings: ValleySettings) ->
     values = parent.values(channel)
     anchor = _anchor(parent, channel, edge, settings)
     own = valley_edge(parent, values, channel, edge=edge, settings=settings, anchor=anchor)
+    prior = parent.expected.get((channel, edge))
     if own is not None and own.clear:
-        return own
+        return own if anchor is None or prior is None else _outvoted(parent, own, anchor, prior, settings)
     if anchor is not None and anchor.clear and (beside := shoulder_edge(parent, values, anchor=anchor)) is not None:
         return beside
     why = missing_valley(parent, values)
-    if (channel, edge) in parent.expected:
+    if prior is not None and anchor is not None and anchor.clear and anchor.high - anchor.low < 2 * parent.z * prior.sd:
+        # Its own valley next door tells more of this sample than other samples do.
+        return replace(anchor, reason=f"{why}: the valley in {settings.anchor} is used")
+    if prior is not None:
         return Edge(channel=channel, edge=edge, value=math.nan, clear=False, status=Status.WARN, reason=why)
     if anchor is not None and anchor.clear:
         return replace(anchor, clear=False, reason=f"{why}: the valley in {settings.anchor} is used")
+    beyond = negative_edge(parent, channel, edge=edge, population=settings.negative, why=why)
+    if beyond is not None:
+        return beyond
     if own is not None:
         return own
     if (inherited := parent.inherited.get((channel, edge))) is not None:
@@ -119,6 +132,22 @@ def cut(parent: Parent, channel: str, *, edge: str, settings: ValleySettings) ->
         if found is not None:
             return replace(found, clear=False, status=Status.WARN, reason=f"{why}: the valley in {ancestor} is used")
     return lone_peak_edge(parent, values, channel, edge=edge, lone=settings.lone, why=why)
+
+
+def _outvoted(parent: Parent, own: Edge, anchor: Edge, prior: EdgePrior, settings: ValleySettings) -> Edge:
+    """The anchor's valley where it is where the cohort has it and the parent's own is not.
+
+    Then the parent's valley is another one: between dim and bright NK cells, where the negative ones are too few.
+    """
+
+    def apart(edge: Edge) -> bool:
+        se = (edge.high - edge.low) / (2 * parent.z)
+        return abs(edge.value - prior.mean) > parent.options.max_distance * math.hypot(prior.sd, se)
+
+    if not anchor.clear or not apart(own) or apart(anchor):
+        return own
+    reason = f"the valley in {parent.population} is not that of other samples: the one in {settings.anchor} is used"
+    return replace(anchor, reason=reason)
 
 
 def missing_valley(parent: Parent, values: FloatArray) -> str:
@@ -145,6 +174,10 @@ def valley_edge(
     if counts is None:
         return None
     found = valleys(counts, min_depth=settings.min_depth, min_share=settings.min_share)
+    if settings.negative and found:
+        # Without negatives the deepest valley parts dim from bright: below it must lie cells that lack the marker.
+        end = end_of_negatives(parent, channel, settings.negative)
+        found = [valley for valley in found if counts.at(valley.left) < end]
     if not found:
         return None
     expected = parent.expected.get((channel, edge))
@@ -193,15 +226,21 @@ def choose(found: list[Valley], counts: Histogram, *, which: str, expected: floa
 
 def _resampled(parent: Parent, counts: Histogram, valley: Valley, *, min_depth: float) -> tuple[float, float]:
     """Standard error of a valley's place, and the share of resamples in which it is still deep enough."""
-    smoothed = smooth(resample(counts.counts, times=parent.options.bootstrap, rng=parent.rng), valley.bandwidth)
-    window = 2 * math.sqrt(math.pi) * valley.bandwidth
-    places = floor_between(smoothed, valley.left, valley.right, window=window)
-    floor = smoothed[:, valley.left : valley.right + 1].min(axis=-1)
-    middle = int(valley.bin) + 1
-    lower = np.minimum(smoothed[:, :middle].max(axis=-1), smoothed[:, middle:].max(axis=-1))
-    support = float(np.mean(1 - floor / np.maximum(lower, 1e-12) >= min_depth))
+    places, support = [], []
+    draws = resample(counts.counts, times=parent.options.bootstrap, rng=parent.rng)
+    for factor, some in zip(_SMOOTHINGS, np.array_split(draws, len(_SMOOTHINGS)), strict=True):
+        bandwidth = valley.bandwidth * factor
+        smoothed = smooth(some, bandwidth)
+        window = 2 * math.sqrt(math.pi) * bandwidth
+        places.append(floor_between(smoothed, valley.left, valley.right, window=window))
+        floor = smoothed[:, valley.left : valley.right + 1].min(axis=-1)
+        middle = int(valley.bin) + 1
+        lower = np.minimum(smoothed[:, :middle].max(axis=-1), smoothed[:, middle:].max(axis=-1))
+        support.append(1 - floor / np.maximum(lower, 1e-12) >= min_depth)
+    spread = float(np.concatenate(places).std(ddof=1))
     # The grid itself is known to a bin only: the sd of a uniform distribution over one.
-    return math.hypot(float(places.std(ddof=1)), math.sqrt(1 / 12)) * counts.width, support
+    error = math.hypot(_UNDERSTATED * spread, math.sqrt(1 / 12)) * counts.width
+    return error, float(np.concatenate(support).mean())
 
 
 def lone_peak_edge(parent: Parent, values: FloatArray, channel: str, *, edge: str, lone: str, why: str) -> Edge:
@@ -235,12 +274,19 @@ def lone_peak_edge(parent: Parent, values: FloatArray, channel: str, *, edge: st
     )
 
 
-def lone_cut(counts: Histogram, *, lone: str) -> float:
-    """Three sd above (`negative`) or below (`positive`) the mode; the sd from the quantile on the other side of it."""
+def lone_cut(counts: Histogram, *, lone: str, sd: float = _LONE_SD) -> float:
+    """Some sd, three by default, above (`negative`) or below (`positive`) the mode.
+
+    The sd is that of the wider flank: the quantile on the other side, where no neighbour hides, or the flank towards
+    the cut at 60 % of the height (e^-1/2, one sd of a normal density), since dyes and scatter leave skewed peaks.
+    """
     smoothed = smooth(counts.counts, bandwidth_of(counts.counts))
     mode, _ = main_peak(counts.counts)
     centre = counts.at(mode)
-    away = smoothed[mode::-1] if lone == "negative" else smoothed[mode:]
+    away, near = smoothed[mode::-1], smoothed[mode:]
+    if lone == "positive":
+        away, near = near, away
     cumulative = np.cumsum(away)
-    sd = max(1.0, float(np.searchsorted(cumulative, 0.6827 * cumulative[-1]))) * counts.width
-    return centre + _LONE_SD * sd if lone == "negative" else centre - _LONE_SD * sd
+    flank = int(np.argmax(near < smoothed[mode] * math.exp(-0.5)))
+    width = max(1.0, float(np.searchsorted(cumulative, 0.6827 * cumulative[-1])), float(flank)) * counts.width
+    return centre + sd * width if lone == "negative" else centre - sd * width

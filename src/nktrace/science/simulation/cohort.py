@@ -141,6 +141,11 @@ def _tube(
         ),
         person=patient.donor if role is Role.DONOR else patient.patient,
         draw=draw,
+        own_hla=patient.recipient_hla,
+        infused_hla=patient.donor_hla,
+        infusion_date=patient.infusion_date,
+        conditions=conditions_of(simulation, patient),
+        events=simulation.events[panel],
     )
 
 

@@ -11,19 +11,12 @@ from numpy.typing import NDArray
 
 from nktrace.model.panel import Kind
 from nktrace.model.simulated import EventTruth, SimulatedFile, Tube
-from nktrace.model.simulation import (
-    CellTable,
-    Conditions,
-    SimulatedDetector,
-    SimulatedPanel,
-    SimulatedPatient,
-    Simulation,
-)
+from nktrace.model.simulation import Carrier, CellTable, Conditions, SimulatedDetector, SimulatedPanel, Simulation
 from nktrace.science.simulation.cells import NK_KINDS, POPULATIONS, Makeup, light
-from nktrace.science.simulation.course import conditions_of
+from nktrace.science.simulation.controls import CAPTURE_BEADS, with_capture_beads, without_antibodies
 from nktrace.science.simulation.instrument import TOP, arrivals, coincide, detect, spill_matrix
 
-NOT_CELLS = ("debris", "beads")
+NOT_CELLS = ("debris", "beads", *CAPTURE_BEADS)
 
 
 def generator(seed: int, *words: str) -> np.random.Generator:
@@ -34,22 +27,20 @@ def generator(seed: int, *words: str) -> np.random.Generator:
 
 def simulate_tube(tube: Tube, *, simulation: Simulation, table: CellTable) -> SimulatedFile:
     """The file of a tube; the same bytes for the same simulation and sample, whatever else is simulated."""
-    panel = simulation.panels[tube.sample.panel]
-    patient = next(p for p in simulation.patients if p.patient == tube.sample.patient)
-    conditions = conditions_of(simulation, patient)
+    panel, conditions, n = simulation.panels[tube.sample.panel], tube.conditions, tube.events
     rng = generator(simulation.seed, "sample", tube.sample.sample)
-    n = simulation.events[tube.sample.panel]
     makeup, partners = _makeup(tube, panel, n, conditions=conditions, rng=rng)
     fluorescent = [detector for detector in panel.detectors if detector.fluorescent]
     cells = light(
         makeup,
         detectors=fluorescent,
-        table=table,
+        table=with_capture_beads(table, panel) if tube.carrier is Carrier.BEADS else table,
         gains=_gains(tube, fluorescent, seed=simulation.seed, conditions=conditions),
-        stains=lambda detector, infused: carries(detector, patient.donor_hla if infused else patient.recipient_hla),
+        stains=lambda detector, infused: _has_antigen(tube, detector, infused=infused),
         false_positives=_false_positives(tube, simulation.seed, conditions),
         rng=rng,
     )
+    cells = without_antibodies(cells, tube, fluorescent)
     pulses = coincide(cells, rows=partners, rng=rng)
     clog = conditions.clog_span if rng.random() < conditions.clog else None
     clock = arrivals(n, events_per_second=panel.events_per_second, clog_span=clog, rng=rng)
@@ -62,13 +53,15 @@ def simulate_tube(tube: Tube, *, simulation: Simulation, table: CellTable) -> Si
         events=events,
         labels=tuple(d.marker if d.fluorescent else "" for d in panel.detectors),
         tops=tuple(TOP for _ in panel.detectors),
-        keywords=_keywords(tube, patient, fluorescent, matrix),
+        keywords=_keywords(tube, fluorescent, matrix),
         truth=_truth(makeup, partners, n, disturbed=clock.clogged | at_limit),
     )
 
 
 def abundance(tube: Tube, panel: SimulatedPanel) -> dict[tuple[str, bool], float]:
-    """Cells per microlitre of what the tube's preparation keeps, by (kind, infused)."""
+    """Cells per microlitre of what the tube's preparation keeps, by (kind, infused); capture beads, half of each."""
+    if tube.carrier is Carrier.BEADS:
+        return {(kind, False): 1.0 for kind in CAPTURE_BEADS}
     cells = {(kind, False): value for kind, value in tube.draw.own.items()}
     cells |= {(kind, True): value for kind, value in tube.draw.infused.items()}
     return {key: value * panel.keep.get(key[0], 1.0) for key, value in cells.items()}
@@ -80,16 +73,22 @@ def carries(detector: SimulatedDetector, typing: str) -> bool:
     return any(allele == group or allele.startswith(f"{group}:") for allele in alleles for group in detector.antigens)
 
 
+def _has_antigen(tube: Tube, detector: SimulatedDetector, *, infused: bool) -> bool:
+    """Whether an HLA antibody finds its antigen; capture beads bind it, whoever is typed."""
+    return tube.carrier is Carrier.BEADS or carries(detector, tube.infused_hla if infused else tube.own_hla)
+
+
 def _makeup(
     tube: Tube, panel: SimulatedPanel, events: int, *, conditions: Conditions, rng: np.random.Generator
 ) -> tuple[Makeup, NDArray[np.int64]]:
     """What every event is, followed by the partners of the doublets; and which events are doublets."""
     present = abundance(tube, panel)
     weights = np.array(list(present.values()))
-    if panel.counting:
+    counting = panel.counting and tube.sample.beads_per_tube > 0
+    if counting:
         pipetted = np.exp(conditions.pipette_cv * rng.standard_normal(2))
         weights = np.append(weights * pipetted[0], panel.beads_per_tube / panel.blood_ul * pipetted[1])
-    strata = [*present, ("beads", False)] if panel.counting else list(present)
+    strata = [*present, ("beads", False)] if counting else list(present)
     weights = np.append(weights / weights.sum() * (1.0 - conditions.debris), conditions.debris)
     strata.append(("debris", False))
     counts = rng.multinomial(events, weights)
@@ -134,18 +133,16 @@ def _false_positives(tube: Tube, seed: int, conditions: Conditions) -> float:
     return conditions.hla_background * math.exp(conditions.hla_background_cv * z)
 
 
-def _keywords(
-    tube: Tube, patient: SimulatedPatient, detectors: list[SimulatedDetector], matrix: NDArray[np.float64]
-) -> Mapping[str, str]:
+def _keywords(tube: Tube, detectors: list[SimulatedDetector], matrix: NDArray[np.float64]) -> Mapping[str, str]:
     names = ",".join(detector.channel for detector in detectors)
     cells = ",".join(f"{value:.6g}" for value in matrix.ravel())
-    return {
+    keywords = {
         "$CYT": "nktrace simulator",
         "$BTIM": "10:00:00.00",
         "$SMNO": tube.sample.sample,
         "$SPILLOVER": f"{len(detectors)},{names},{cells}",
-        "NKTRACE DAY OF INFUSION": patient.infusion_date,
     }
+    return keywords | ({"NKTRACE DAY OF INFUSION": tube.infusion_date} if tube.infusion_date else {})
 
 
 def _truth(makeup: Makeup, partners: NDArray[np.int64], n: int, *, disturbed: NDArray[np.bool_]) -> EventTruth:
