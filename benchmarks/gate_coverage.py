@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,13 +23,13 @@ from nktrace.files.installation import resource
 from nktrace.files.simulator import read_simulation
 from nktrace.model.compensation import Spillover
 from nktrace.model.events import Events, Mask
-from nktrace.model.gates import ROOT, GatedSample, GatePriors, GatingRow
+from nktrace.model.gates import GatedSample, GatePriors, GatingRow, NetShift
 from nktrace.model.panel import Panel
 from nktrace.model.simulation import Simulation
 from nktrace.model.study import Role
 from nktrace.science.compensation import compensate, find_spillover
 from nktrace.science.drawing import generator
-from nktrace.science.gate_error import share_of_population
+from nktrace.science.gate_error import share as share_of
 from nktrace.science.gating.parent import Estimation
 from nktrace.science.gating.shifts import shifts
 from nktrace.science.gating.tree import gate_sample, resolve
@@ -43,7 +43,7 @@ REPEATS = 100
 EVENTS = 1_000_000
 SIZES = (5_000, 20_000, 80_000)
 LEVEL = 0.95
-SHARES = (("nk", ""), ("nk", "live"), ("nk_bright", "nk"))
+SHARES = (("nk", ""), ("nk", "lymphocytes"), ("nk", "live"), ("nk_bright", "nk"))
 """Population and what it is a share of; an empty one is its parent."""
 SETTINGS: dict[str, dict[str, float]] = {
     "ordinary": {},
@@ -114,10 +114,14 @@ def pool(setting: Mapping[str, float], seed: int) -> Pool:
     return replace(draft, priors=priors, gated=draft.gate(events, None, "unlimited"))
 
 
+def parent_of(gated: GatedSample, share: Share) -> str:
+    """The named whole, or the population's parent."""
+    return share[1] or next(gate.parent for gate in gated.gates if gate.population == share[0])
+
+
 def fraction(gated: GatedSample, share: Share) -> tuple[int, int]:
-    parent = share[1] or next(gate.parent for gate in gated.gates if gate.population == share[0])
-    whole = gated.masks[share[0]].size if parent == ROOT else int(gated.masks[parent].sum())
-    return int(gated.masks[share[0]].sum()), whole
+    """Events of part and whole."""
+    return int(gated.masks[share[0]].sum()), int(gated.masks[parent_of(gated, share)].sum())
 
 
 @dataclass
@@ -142,15 +146,15 @@ class Tally:
 
 def intervals(
     gated: GatedSample,
-    moved: tuple,
-    share: Share,  # type: ignore[type-arg]
+    moved: Sequence[NetShift],
+    share: Share,
 ) -> tuple[tuple[float, float], tuple[float, float, float]]:
     """Without and with gate uncertainty."""
     part, whole = fraction(gated, share)
-    parent = share[1] or next(gate.parent for gate in gated.gates if gate.population == share[0])
-    sizes = {share[0]: part, parent: whole}
-    plain = share_of_population(share[0], parent, sizes, (), level=LEVEL)
-    full = share_of_population(share[0], parent, sizes, moved, level=LEVEL)
+    parent = parent_of(gated, share)
+    events = {parent: whole, share[0]: part}
+    plain = share_of(share[0], parent, events, (), level=LEVEL)
+    full = share_of(share[0], parent, events, moved, level=LEVEL)
     return (plain.low, plain.high), (full.value, full.low, full.high)
 
 
@@ -164,7 +168,10 @@ def repeats(pools: Mapping[str, Pool], times: int) -> Iterator[tuple[str, int, s
                 events, nk = one.events.select(rows), one.nk[rows]
                 for way, priors in (("alone", None), ("with priors", one.priors)):
                     gated = one.gate(events, priors, setting, size, repeat)
-                    moved = shifts(gated, events, one.rows, finite=np.ones(size, np.bool_), z=normal_quantile(LEVEL))
+                    everything = np.ones(size, np.bool_)
+                    moved = [
+                        s.net() for s in shifts(gated, events, one.rows, finite=everything, z=normal_quantile(LEVEL))
+                    ]
                     for share in SHARES:
                         part, whole = fraction(one.gated, share)
                         label = nk.sum() / max(fraction(gated, share)[1], 1) if share[0] == "nk" else np.nan

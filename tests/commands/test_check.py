@@ -46,6 +46,16 @@ def test_a_study_without_faults_is_summed_up(study, capsys: pytest.CaptureFixtur
     assert "spillover" not in out
 
 
+def test_an_imported_sample_whose_row_is_wrong_is_one_fault(study, capsys: pytest.CaptureFixture[str]) -> None:
+    study.write("imports.tsv", ["sample\tgates\tgates_sample\tnames", "S2\tgates.xml\tNA\tnames/own.tsv"])
+    study.write("names/own.tsv", ["gate\tpopulation", "NK\tnk"])
+    (study.path / "data" / "gates.xml").write_text("<a/>")
+    study.replace("samples.tsv", "timepoint", "timepiont")
+    code, _, err = check(study, capsys)
+    assert code == 2
+    assert [line for line in err if "timepiont" in line] == err
+
+
 def test_every_override_has_a_line(study, capsys: pytest.CaptureFixture[str]) -> None:
     by = "who: A. Analyst\nwhen: 2026-03-01T10:00:00Z\nwhy: too low\n"
     study.write("overrides/a.yaml", f"sample: S2\npopulation: nk\nmethod: shift\nsettings: x=0.05\n{by}")

@@ -171,3 +171,13 @@ def test_a_sample_of_a_study_is_gated_by_them_alone(study: Path, nktrace: Comman
     gates = study / "data" / "gating.wsp"
     gates.write_text(gates.read_text().replace("14199.0", "14200.0"))
     assert planned(study, *targets)["gate"] == 1
+
+
+def test_imported_nk_cells_count_where_the_panel_could_not_gate_them(study: Path, nktrace: Command) -> None:
+    panel = study / "config" / "panels" / "t_b_nk.tsv"
+    lines = panel.read_text().splitlines(keepends=True)
+    panel.write_text("".join(line for line in lines if not line.startswith("PE-A\t")))
+    done = nktrace("sample", study, "drawn")
+    assert done.returncode == 0, done.stderr
+    results = study / "results" / "samples" / "drawn"
+    assert read_lineages(results / "lineages.parquet").nk_rows.size == 312

@@ -171,12 +171,12 @@ def test_all_faults_come_at_once(written_study: WrittenStudy) -> None:
     assert text.count("\n") == 6
 
 
-def test_two_overrides_of_one_gate_name_both_files(written_study: WrittenStudy) -> None:
+def test_two_overrides_of_one_gate_name_both_places(written_study: WrittenStudy) -> None:
     written_study.write("overrides/a.yaml", text_of())
     written_study.write("overrides/b.yaml", text_of(why="another opinion"))
     (fault,) = faults_of(written_study)
-    assert fault.startswith("config/overrides/b.yaml")
-    assert "config/overrides/a.yaml" in fault
+    assert fault.startswith("config/overrides/b.yaml, row 2, ")
+    assert "is overridden in config/overrides/a.yaml, row 2, too" in fault
 
 
 def test_a_new_reference_asks_for_a_new_look(written_study: WrittenStudy) -> None:

@@ -57,7 +57,7 @@ def test_all_faults_of_the_table_at_once(tmp_path: Path) -> None:
     assert len(lines) == 3
     assert "row 2, column gate: 2 gates are called 'NK cells'. Write more of its path" in lines[0]
     assert "row 3" in lines[1]
-    assert "Lymphs/Singlets" in lines[1]
+    assert "Did you mean 'Singlets'?" in lines[1]
     assert "'/Lymphs' is lymphocytes already" in lines[2]
 
 

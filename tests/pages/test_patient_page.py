@@ -48,7 +48,7 @@ def test_changed_gates_are_listed_with_their_samples() -> None:
     page = Page(patient_page(a_patient(), **NOTHING | {"overrides": overrides("S9")}))
     assert "Gates changed by an analyst" in page.text
     assert "../../samples/S9/report.html" in {link["href"] for link in page.all("a")}
-    assert "boolean (whole batch) 30 40 400 S9 2026-03-01T10:00:00Z" in page.text
+    assert "boolean (whole batch) 30 40 400 S9, 2026-03-01T10:00:00Z" in page.text
     assert "Gates changed" not in Page(patient_page(a_patient(), **NOTHING)).text
 
 

@@ -84,6 +84,16 @@ def test_events_off_the_scale_are_no_population_beside_two() -> None:
     assert counts.at(valley.bin) == pytest.approx(3.8, abs=0.5)
 
 
+def test_beads_at_the_end_of_the_range_are_a_population() -> None:
+    rng = np.random.default_rng(6)
+    parts = [rng.normal(mode, sd, n) for mode, sd, n in ((0, 0.5, 3_000), (3, 0.5, 6_000), (12, 0.08, 500))]
+    counts = histogram(np.concatenate(parts))
+    assert counts is not None
+    places = [counts.at(valley.bin) for valley in valleys(counts, min_depth=0.1, min_share=0.002, piled=False)]
+    assert places == pytest.approx([1.5, 8.0], abs=1.5)
+    assert len(valleys(counts, min_depth=0.1, min_share=0.002)) == 1
+
+
 def test_a_population_off_the_scale_is_one_of_two() -> None:
     rng = np.random.default_rng(6)
     counts = histogram(np.concatenate([rng.normal(2, 0.5, 4_000), np.minimum(rng.normal(12, 1.2, 8_000), 8.5)]))
@@ -122,6 +132,27 @@ def test_a_far_outlier_does_not_take_the_resolution() -> None:
     counts = histogram(values)
     assert counts is not None
     assert counts.width < 0.1
+
+
+def test_ion_counts_have_no_valley_between_none_and_one() -> None:
+    rng = np.random.default_rng(4)
+    ions = np.concatenate([rng.poisson(rng.gamma(2.0, 0.3, 6_000)), rng.poisson(rng.gamma(8.0, 8.0, 2_000))])
+    counts = histogram(np.arcsinh(ions / 5))
+    assert counts is not None
+    (found,) = valleys(counts, min_depth=0.1, min_share=0.002)
+    assert 4 < 5 * np.sinh(counts.at(found.bin)) < 20
+
+
+def test_tied_values_keep_every_event_in_its_place() -> None:
+    values = np.repeat([0.0, 1.0, 2.0, 50.0], [500, 300, 100, 100]).astype(np.float32)
+    counts = histogram(values)
+    assert counts is not None
+    middle = np.array([counts.at(i) for i in range(counts.counts.shape[-1])])
+    assert counts.counts.sum() == pytest.approx(1_000)
+    assert np.average(middle, weights=counts.counts) == pytest.approx(values.mean(), abs=0.1)
+    assert counts.counts[(middle > 4) & (middle < 48)].sum() == 0
+    again = on_grid(values[values < 2], counts)
+    assert again.counts.sum() == pytest.approx(800)
 
 
 def test_the_main_peak_is_measured_beside_a_neighbour() -> None:

@@ -182,7 +182,10 @@ def test_numbers_of_one_shape_are_borrowed_together_or_not_at_all() -> None:
         return sample(own(0.9, clear=True), own(0.9, clear=clear)).gates[0]
 
     priors = {("CD56", "min"): PRIOR}
-    assert [edge.value for edge in combine_whole(gate(clear=False), priors, z=1.96)] == pytest.approx([0.5, 0.5])
-    kept = combine_whole(gate(clear=True), priors, z=1.96)
+    borrowed = combine_whole(gate(clear=False), priors, max_distance=3.0, z=1.96)
+    assert [edge.value for edge in borrowed] == pytest.approx([0.5, 0.5])
+    kept = combine_whole(gate(clear=True), priors, max_distance=3.0, z=1.96)
     assert [edge.value for edge in kept] == pytest.approx([0.9, 0.9])
     assert kept[0].distance == pytest.approx(10.0)
+    assert kept[0].status is Status.WARN
+    assert "10.0 sd" in kept[0].reason

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from nktrace.science.split_normals import SplitNormal, even_odds, fit
+from nktrace.science.split_normals import SplitNormal, even_odds, fit, lowest_between
 
 BINS = np.arange(256, dtype=np.float64)
 
@@ -39,3 +39,22 @@ def test_even_odds_are_where_the_densities_cross() -> None:
 def test_one_population_has_no_even_odds() -> None:
     counts = np.random.default_rng(2).poisson(expected_counts(SplitNormal(1.0, 120.0, 20.0, 20.0))).astype(float)
     assert math.isnan(even_odds(*fit(counts)))
+
+
+def test_the_lowest_density_lies_nearer_to_the_small_population_than_even_odds() -> None:
+    small, large = SplitNormal(0.05, 60.0, 8.0, 8.0), SplitNormal(0.95, 160.0, 22.0, 22.0)
+    together = small.density(BINS) + large.density(BINS)
+    lowest = lowest_between(small, large)
+    assert lowest == pytest.approx(60 + int(np.argmin(together[60:161])), abs=1)
+    assert 60 < lowest < even_odds(small, large) + 3
+
+
+def test_without_a_dip_it_is_where_the_rise_is_least() -> None:
+    small, large = SplitNormal(0.05, 95.0, 12.0, 12.0), SplitNormal(0.95, 160.0, 28.0, 28.0)
+    together = small.density(BINS) + large.density(BINS)
+    assert int(np.argmin(together[95:161])) == 0
+    assert 95 < lowest_between(small, large) <= even_odds(small, large)
+
+
+def test_one_population_has_no_lowest_place() -> None:
+    assert math.isnan(lowest_between(SplitNormal(0.5, 100.0, 20.0, 20.0), SplitNormal(0.5, 105.0, 20.0, 20.0)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from nktrace.files.rows import dump_sample
 from nktrace.files.sheets import read_study
 from nktrace.files.tables import read_rows, write_rows
@@ -58,3 +60,17 @@ def test_a_study_that_was_not_run_is_told_so(written_study: WrittenStudy, nktrac
     done = nktrace("recount", written_study.path)
     assert done.returncode == 2
     assert "nktrace run" in done.stderr
+
+
+@pytest.mark.parametrize("command", [("sample",), ("recount", "--sample")])
+def test_a_sample_must_be_one_that_is_gated(
+    written_study: WrittenStudy, nktrace: Command, command: tuple[str, ...]
+) -> None:
+    written_study.replace("samples.tsv", "fmo", "single_stain")
+    verb, *option = command
+    done = nktrace(verb, written_study.path, *option, "F1")
+    assert done.returncode == 2
+    assert "'F1' is single_stain, which is not gated" in done.stderr
+    done = nktrace(verb, written_study.path, *option, "F3")
+    assert done.returncode == 2
+    assert "there is no sample 'F3'. There is: D1, F1, S1, S2." in done.stderr

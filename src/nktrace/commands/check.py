@@ -60,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
 def _drawn_elsewhere(directory: Path, study: Study) -> Iterator[Fault]:
     """Gates from other programs that cannot be read, or are not those of the sample."""
     for name, imported in study.imports.items():
+        if name not in study.samples:  # its row has a fault, which is told
+            continue
         try:
             fcs = Path(study.samples[name].fcs).name
             read_gate_document(directory / imported.gates, sample=imported.gates_sample, fcs_name=fcs)

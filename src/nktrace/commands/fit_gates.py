@@ -6,6 +6,7 @@ import argparse
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +25,7 @@ from nktrace.science.control_drift import fit_controls
 from nktrace.science.drawing import generator
 from nktrace.science.gating.parent import Estimation
 from nktrace.science.gating.tree import gate_sample, resolve
-from nktrace.science.priors import control_priors, fit_priors
+from nktrace.science.priors import SURVEY_LEVEL, control_priors, fit_priors
 from nktrace.science.quality import judged_rows
 from nktrace.science.rescaling import rescaled
 from nktrace.science.transforms import estimate_scale, to_scale
@@ -76,7 +77,7 @@ def fit_reference(surveys: list[Survey], panel: Panel, table: GatingTable, *, se
             panel=panel,
             priors=priors,
             tops=tops,
-            options=estimation(settings),
+            options=replace(estimation(settings), level=SURVEY_LEVEL),
             rng=generator(settings.seed, name, "survey gates"),
             skipped=skipped,
             without=without,

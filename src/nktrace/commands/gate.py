@@ -137,7 +137,8 @@ def _run_imported(
         *import_checks(imported, spillover=tube.spillover),
         *found,
     ]
-    known = tuple(row for row in rows if row.population in gated.masks)
+    # all rows of the table: a gate drawn elsewhere does without the markers that our own rule would need
+    known = tuple(row for row in read_gating_table(args.gating).rows if row.population in gated.masks)
     gating = Gating(
         sample=sample.sample,
         gated=gated,

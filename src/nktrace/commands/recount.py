@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from nktrace.commands.page_sample import write_page
+from nktrace.commands.sample import expect_gated
 from nktrace.files.flowkit_counts import recounted
-from nktrace.files.nearest import suggestion
 from nktrace.files.recounts import write_recount
 from nktrace.files.sheets import read_study
 from nktrace.files.tables import read_rows, write_rows
@@ -29,9 +29,7 @@ def run(args: argparse.Namespace) -> int:
     """
     study, _ = read_study(args.study)
     for name in args.sample or ():
-        if name not in study.samples:
-            mend = suggestion(name, study.samples)
-            raise NktraceError(f"there is no sample '{name}'", where=str(args.study), mend=mend)
+        expect_gated(name, study, args.study)
     rows: list[dict[str, object]] = []
     failed = 0
     for sample in study.samples.values():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 from pathlib import Path
 
 from nktrace.commands.run import add_execution_arguments, unreadable
 from nktrace.engine import snakemake
+from nktrace.files.nearest import suggestion
 from nktrace.files.sheets import read_study
 from nktrace.model.errors import NktraceError
+from nktrace.model.study import GATED_ROLES, Study
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,13 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run one sample and name its page."""
     study, _ = read_study(args.study)
-    if args.sample not in study.samples:
-        near = difflib.get_close_matches(args.sample, study.samples, n=1)
-        raise NktraceError(
-            f"there is no sample '{args.sample}'",
-            where=str(args.study / "config" / "samples.tsv"),
-            mend=f"Did you mean {near[0]}?" if near else "",
-        )
+    expect_gated(args.sample, study, args.study)
     directory = Path("results") / "samples" / args.sample
     page, quality = ((directory / name).as_posix() for name in ("report.html", "qc.tsv"))
     code = snakemake(args.study, [page, quality], cores=args.cores, profile=args.profile, dry_run=args.dry_run)
@@ -37,3 +32,18 @@ def run(args: argparse.Namespace) -> int:
         raise NktraceError(reason, where=args.sample)
     print(f"\nOpen {args.study / page}")
     return 0
+
+
+def expect_gated(name: str, study: Study, directory: Path) -> None:
+    """A sample that a person names must be in the sheet and of a role that is gated.
+
+    Raises:
+        NktraceError: it is not.
+    """
+    where = str(directory / "config" / "samples.tsv")
+    if name not in study.samples:
+        raise NktraceError(f"there is no sample '{name}'", where=where, mend=suggestion(name, study.samples))
+    sample = study.samples[name]
+    if sample.role not in GATED_ROLES:
+        mend = f"Where it serves for compensation, it is on results/compensation/{sample.batch}.{sample.panel}.html"
+        raise NktraceError(f"'{name}' is {sample.role.value}, which is not gated", where=where, mend=mend)

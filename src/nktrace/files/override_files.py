@@ -65,6 +65,7 @@ def examine_overrides(
     }
     around = Around(samples, named, hierarchies, version)
     overrides: list[Override] = []
+    rows: list[int] = []  # where each names its gate
     faults: list[Fault] = []
     for path in sorted((directory / "config" / "overrides").iterdir()):
         shown = f"config/overrides/{path.name}"
@@ -80,7 +81,8 @@ def examine_overrides(
             faults += [replace(fault, row=lines.get(fault.column, number)) for fault in sheet.faults]
             if override is not None:
                 overrides.append(override)
-    faults += _twice(overrides)
+                rows.append(lines["population"])
+    faults += _twice(overrides, rows)
     return tuple(overrides), faults
 
 
@@ -187,13 +189,14 @@ def _panel(row: Row, sheet: Sheet, around: Around) -> str | None:
     return None
 
 
-def _twice(overrides: Sequence[Override]) -> Iterator[Fault]:
+def _twice(overrides: Sequence[Override], rows: Sequence[int]) -> Iterator[Fault]:
     """Two overrides of one gate: which holds must not hang on the names of files."""
-    first: dict[tuple[str | None, ...], Override] = {}
-    for override in overrides:
+    first: dict[tuple[str | None, ...], str] = {}
+    for override, row in zip(overrides, rows, strict=True):
         key = (override.sample, override.batch, override.panel, override.population)
-        other = first.setdefault(key, override)
-        if other is not override:
+        other = first.get(key)
+        if other is not None:
             whose = override.sample or f"batch {override.batch} of panel {override.panel}"
-            what = f"the gate {override.population} of {whose} is overridden in {other.file} too"
-            yield Fault(file=override.file, column="population", what=what, mend="Keep one.")
+            what = f"the gate {override.population} of {whose} is overridden in {other} too"
+            yield Fault(file=override.file, row=row, column="population", what=what, mend="Keep one.")
+        first.setdefault(key, f"{override.file}, row {row},")

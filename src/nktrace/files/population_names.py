@@ -81,7 +81,8 @@ def named_by(sheet: Sheet | None, paths: Sequence[GatePath]) -> dict[GatePath, s
             fault(f"{len(found)} gates are called '{row['gate']}'", mend=mend)
         elif sheet and not found:
             what = f"there is no gate '{row['gate']}'"
-            sheet.unknown(row["gate"], [_joined(p) for p in paths], what=what, row=row.number, column="gate")
+            ends = [_joined(path[-len(wanted) :]) for path in paths]
+            sheet.unknown(row["gate"], ends, what=what, row=row.number, column="gate")
         elif fault and found[0] in named:
             fault(f"'{row['gate']}' is {named[found[0]]} already", mend="A gate is one population.")
         else:

@@ -237,9 +237,9 @@ class SingletsSettings:
 
 @dataclass(frozen=True, slots=True)
 class ScatterSettings:
-    """`scatter`: a line across forward and side scatter, the last valley in the direction that shows it best.
+    """`scatter`: a line across forward and side scatter with dead cells and debris beyond, in the plainest valley.
 
-    `min_depth`, `min_share`: as of `valley`; `min_share` also bounds how few of the parent may be live.
+    `min_depth`, `min_share`: as of `valley`; fewer live cells than `min_share` are not told from dead ones.
     """
 
     min_depth: float = 0.1

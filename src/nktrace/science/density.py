@@ -21,6 +21,8 @@ BINS = 1024
 _BANDWIDTHS = (1.0, 1.6, 2.5)  # tried from fine to coarse until a valley stands out of the counting noise
 _END = 0.03  # of the range: a third peak so near its upper end has no flank: it is what piles up at a detector's top
 _LEAST = 10  # events beside a valley: fewer are outliers, no population
+_TIED = 0.5  # share of events that have the value of another one
+_LOOKED_AT = 2_000  # events that tell whether values are tied
 _SIGNIFICANT = 3.5  # of a dip, in standard deviations of its counting noise; about fifty dips could arise by chance
 
 
@@ -79,6 +81,9 @@ def histogram(values: FloatArray, *, bins: int = BINS) -> Histogram | None:
     span = (q99 - q01) or (most - least)
     if not span > 0:
         return None
+    if _tied(values):
+        borders, _ = _steps(values)
+        least, most = float(borders[0]), float(borders[-1])
     low, high = max(least, q01 - 5 * span), min(most, q99 + 5 * span)
     return _binned(values, low=low, width=(high - low) * (1 + 1e-6) / bins, bins=bins)
 
@@ -89,10 +94,38 @@ def on_grid(values: FloatArray, grid: Histogram) -> Histogram:
 
 
 def _binned(values: FloatArray, *, low: float, width: float, bins: int) -> Histogram:
+    if _tied(values):
+        edges = low + width * np.arange(bins + 1)
+        return Histogram(low, width, np.diff(np.interp(edges, *_steps(values))), int(values.shape[0]))
     position = np.floor((values - np.float32(low)) * np.float32(1 / width))
     inside = (position >= 0) & (position < bins)
     counts = np.bincount(position[inside].astype(np.int32), minlength=bins).astype(np.float64)
     return Histogram(low, width, counts, int(values.shape[0]))
+
+
+def _tied(values: FloatArray) -> bool:
+    """Whether most values occur more than once: ion counts of a mass cytometer, or a coarse converter."""
+    some = np.sort(values[:: max(1, values.shape[0] // _LOOKED_AT)])
+    tied = bool(np.count_nonzero(some[1:] == some[:-1]) > _TIED * some.shape[0])
+    return tied and bool(some[0] < some[-1])
+
+
+def _steps(values: FloatArray) -> tuple[Counts, Counts]:
+    """The distribution of tied values, each taken to stand for all that is nearer to it than to the next one.
+
+    Between the counts 0 and 1 of an ion there is no valley: nothing else can be counted. A value at the border of a
+    wide gap reaches no farther into it than twice its distance from the value on its other side.
+
+    Returns:
+        Ascending borders, and how many events lie below each.
+    """
+    distinct, number = np.unique(values[np.isfinite(values)].astype(np.float64), return_counts=True)
+    gaps = np.diff(distinct)
+    before, after = np.append(gaps[:2].min(), gaps), np.append(gaps, gaps[-2:].min())
+    most = 2 * np.minimum(before, after)
+    borders = np.stack([distinct - np.minimum(before, most) / 2, distinct + np.minimum(after, most) / 2], axis=1)
+    below = np.cumsum(number)
+    return borders.ravel(), np.stack([below - number, below], axis=1).ravel().astype(np.float64)
 
 
 def smooth(counts: Counts, bandwidth: float) -> Counts:
@@ -150,27 +183,27 @@ def bandwidth_of(counts: Counts) -> float:
     return max(1.5, width * max(0.12, silverman))
 
 
-def valleys(histogram: Histogram, *, min_depth: float, min_share: float) -> list[Valley]:
+def valleys(histogram: Histogram, *, min_depth: float, min_share: float, piled: bool = True) -> list[Valley]:
     """Every valley that stands out of the counting noise, from left to right; empty for a density with one peak.
 
     A dip counts if it is deeper than `min_depth` of the lower peak beside it, deeper than 3.5 sd of its counting
-    noise, and if both sides hold at least `min_share` of the events, and ten. Off-scale events at the upper end, beyond
-    two other peaks, are no population. Counts are compared as square roots
+    noise, and if both sides hold at least `min_share` of the events, and ten. Where events may be `piled` up at the top
+    of the detector, a peak at the upper end beyond two others is no population. Counts are compared as square roots
     (variance 1/4); a Gaussian kernel of sd h averages 2·sqrt(pi)·h bins.
     """
     base = bandwidth_of(histogram.counts)
     for factor in _BANDWIDTHS:
-        found = _valleys_at(histogram.counts, base * factor, min_depth=min_depth, min_share=min_share)
+        found = _valleys_at(histogram.counts, base * factor, min_depth=min_depth, min_share=min_share, piled=piled)
         if found:
             return found
     return []
 
 
-def _valleys_at(counts: Counts, bandwidth: float, *, min_depth: float, min_share: float) -> list[Valley]:
+def _valleys_at(counts: Counts, bandwidth: float, *, min_depth: float, min_share: float, piled: bool) -> list[Valley]:
     smoothed = smooth(counts, bandwidth)
     window = 2 * math.sqrt(math.pi) * bandwidth
     peaks = _real_peaks(smoothed, window=window, min_depth=min_depth)
-    if len(peaks) > 2 and peaks[-1] >= (1 - _END) * counts.shape[-1]:
+    if piled and len(peaks) > 2 and peaks[-1] >= (1 - _END) * counts.shape[-1]:
         peaks.pop()
     cumulative = np.cumsum(counts)
     highest_left = np.maximum.accumulate(smoothed)

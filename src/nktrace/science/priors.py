@@ -17,6 +17,8 @@ from nktrace.model.gates import Edge, EdgePrior, Gate, GatedSample, GatePriors, 
 
 _MIN_SAMPLES = 3
 _WIDER = 1.5  # a batch of one or two samples takes the panel's prior, its sd times this
+SURVEY_LEVEL = 0.95  # of the intervals that priors are fitted to, whatever the level of the study's
+_Z = 1.96
 _FLOOR = 0.02  # least sd of a prior, as a share of the cut itself: a shift below it moves hardly an event
 
 Key = tuple[str, str, str]
@@ -39,7 +41,7 @@ def fit_priors(
     controls stand in for a cohort that does not show the cut; those of the batch go before those of others.
 
     Args:
-        samples: gated without priors.
+        samples: gated without priors, with intervals of `SURVEY_LEVEL`.
         source: what a gate that follows these priors says.
         wider: priors of the whole panel.
         pooled: the events of all samples gated as if they were one.
@@ -87,7 +89,7 @@ def _of_controls(edges: Sequence[Edge], source: Source) -> EdgePrior:
     """A cut that is measured, not one sample of many: its own error, or how far the tubes differ where that is more."""
     values = np.array([edge.value for edge in edges])
     centre = float(np.median(values))
-    own_sd = float(np.median([edge.high - edge.low for edge in edges])) / (2 * 1.96)
+    own_sd = float(np.median([edge.high - edge.low for edge in edges])) / (2 * _Z)
     between = float(np.std(values, ddof=1)) if len(edges) > 1 else 0.0
     spread = max(own_sd, between, _FLOOR * max(abs(centre), 1e-9))
     return EdgePrior(mean=centre, sd=spread, n=len(edges), source=source, fmo=True)
@@ -112,7 +114,7 @@ def _pooled(edges: Sequence[Edge], source: Source, *, n: int | None = None) -> E
     bases = np.array([edge.base for edge in edges])
     base = float(np.median(bases)) if np.isfinite(bases).all() else math.nan
     values = np.array([edge.value for edge in edges]) + (0.0 if math.isnan(base) else base - bases)
-    own = np.array([edge.high - edge.low for edge in edges]) / (2 * 1.96)
+    own = np.array([edge.high - edge.low for edge in edges]) / (2 * _Z)
     centre = float(np.median(values))
     mad = 1.4826 * float(np.median(np.abs(values - centre)))
     own_sd = float(np.nanmedian(own)) if np.isfinite(own).any() else 0.0
@@ -191,8 +193,13 @@ def _lender(prior: EdgePrior) -> str:
     return f"{controls} of {'other batches' if prior.n > 1 else 'another batch'}"
 
 
-def combine_whole(own: Gate, priors: dict[tuple[str, str], EdgePrior], *, z: float) -> tuple[Edge, ...]:
-    """The numbers of one two-dimensional shape: the sample's own, or all from the prior where it shows none."""
+def combine_whole(
+    own: Gate, priors: dict[tuple[str, str], EdgePrior], *, max_distance: float, z: float
+) -> tuple[Edge, ...]:
+    """The numbers of one two-dimensional shape: the sample's own, or all from the prior where it shows none.
+
+    A number of its own that differs by more than `max_distance` sd of both errors together is a warning.
+    """
     complete = all((edge.channel, edge.edge) in priors for edge in own.edges)
     if complete and not all(edge.clear for edge in own.edges):
         return tuple(
@@ -200,8 +207,18 @@ def combine_whole(own: Gate, priors: dict[tuple[str, str], EdgePrior], *, z: flo
             for edge in own.edges
         )
     return tuple(
-        replace(edge, prior=prior.mean, distance=(edge.value - prior.mean) / prior.sd)
-        if (prior := priors.get((edge.channel, edge.edge))) is not None
-        else edge
-        for edge in own.edges
+        _beside(edge, priors.get((edge.channel, edge.edge)), max_distance=max_distance, z=z) for edge in own.edges
     )
+
+
+def _beside(edge: Edge, prior: EdgePrior | None, *, max_distance: float, z: float) -> Edge:
+    """A number as it is, with its distance from the prior."""
+    if prior is None:
+        return edge
+    distance = (edge.value - prior.mean) / prior.sd
+    known = replace(edge, prior=prior.mean, distance=distance)
+    se = (edge.high - edge.low) / (2 * z)
+    if not edge.clear or not abs(edge.value - prior.mean) > max_distance * math.hypot(prior.sd, se):
+        return known
+    far = f"{edge.edge} on {edge.channel} lies {abs(distance):.1f} sd from that of {_lender(prior)}"
+    return replace(known, status=Status.WARN, reason=far)

@@ -11,12 +11,28 @@ from nktrace.model.gates import EdgePrior, GatePriors
 from nktrace.model.transforms import Scale, Transform
 from nktrace.science.transforms import exact, inverse
 
+_COVARIANCE = {"xx": ("mean_x", "mean_x"), "xy": ("mean_x", "mean_y"), "yy": ("mean_y", "mean_y")}
+_RATIOS = ("exponent", "slope", "lower", "upper")  # of scatter lines and bands: the same on any scale
+
 
 def rescaled(priors: GatePriors, *, old: Scale, new: Scale) -> GatePriors:
-    """The same cuts, in data values, on another scale; a prior's sd is carried over by where mean ± sd come to lie."""
-    return GatePriors(
-        {key: _moved(prior, old.transforms[key[1]], new.transforms[key[1]]) for key, prior in priors.edges.items()}
-    )
+    """The same cuts, in data values, on another scale; a prior's sd is carried over by where mean ± sd come to lie.
+
+    The numbers of a covariance are no places: they are stretched as the two channels are around the ellipse's mean.
+    """
+    moved, stretch = {}, {}
+    for key, prior in priors.edges.items():
+        population, channel, edge = key
+        if edge in _COVARIANCE:
+            continue
+        moved[key] = prior if edge in _RATIOS else _moved(prior, old.transforms[channel], new.transforms[channel])
+        stretch[population, edge] = moved[key].sd / prior.sd
+    for key, prior in priors.edges.items():
+        population, _, edge = key
+        if edge in _COVARIANCE:
+            by = math.prod(stretch[population, mean] for mean in _COVARIANCE[edge])
+            moved[key] = replace(prior, mean=prior.mean * by, sd=prior.sd * by)
+    return GatePriors(moved)
 
 
 def _moved(prior: EdgePrior, old: Transform, new: Transform) -> EdgePrior:

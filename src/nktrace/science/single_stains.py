@@ -192,7 +192,7 @@ def _lower_population(values: Array, tube: ControlTube) -> _Dark | None:
     binned = histogram(scaled, bins=_BINS)
     if binned is None:
         return None
-    found = valleys(binned, min_depth=0.3, min_share=0.01)
+    found = valleys(binned, min_depth=0.3, min_share=0.01, piled=False)
     if found:
         cut = binned.at(max(found, key=lambda valley: valley.score).bin)
     else:

@@ -96,3 +96,21 @@ def even_odds(low: SplitNormal, high: SplitNormal) -> float:
     difference = high.density(position) - low.density(position)
     crossing = np.flatnonzero((difference[:-1] < 0) & (difference[1:] >= 0))
     return float(position[crossing[0] + 1]) if crossing.shape[0] else math.nan
+
+
+def lowest_between(low: SplitNormal, high: SplitNormal) -> float:
+    """Where both densities together are least between the modes, in bins.
+
+    Where they only rise it is where they rise least below even odds: what is left of a dip that the higher population
+    fills. nan where the two are not two populations.
+    """
+    odds = even_odds(low, high)
+    if math.isnan(odds):
+        return math.nan
+    position = np.linspace(low.mode, high.mode, 512)
+    together = low.density(position) + high.density(position)
+    least = int(np.argmin(together))
+    if 0 < least < 511:
+        return float(position[least])
+    below = int(np.searchsorted(position, odds))
+    return float(position[int(np.argmin(np.diff(np.log(together[: below + 2]))))])

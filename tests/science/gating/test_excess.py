@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -134,6 +135,15 @@ def test_where_the_step_lies_the_upper_cut_begins() -> None:
     assert mask(excess.shape(ROW, below), points, {}).tolist() == [False, True, True, False, True]
 
 
+def test_a_borrowed_cut_of_the_controls_members_is_never_the_lower_one() -> None:
+    gate, _ = bright_of(nk(8)[0])
+    own, within, step = gate.edges
+    lent = excess.shape(ROW, (replace(own, value=0.7), replace(within, value=0.6), step))
+    assert isinstance(lent, Polygon)
+    cells = events_of(CD56=np.array([0.65, 0.65, 0.75]), CD16=np.array([0.2, 0.7, 0.7]))
+    assert mask(lent, cells, {}).tolist() == [False, False, True]
+
+
 def test_a_control_that_is_no_cut_of_the_parent_gives_one_cut() -> None:
     parent, is_bright = nk(6, step=False)
     gate, found = bright_of(parent)
@@ -169,6 +179,21 @@ def test_a_missing_or_tiny_control_is_named() -> None:
         gate, _ = bright_of(parent)
         assert gate.status is Status.WARN
         assert why in gate.reason
+
+
+def test_a_control_that_lies_elsewhere_is_named() -> None:
+    """CD56 of T cells ends below the NK cells: there is nothing to compare with, and no resample of it has an event."""
+    parent, _ = nk(10, step=False)
+    t_cells = np.arange(1_000)
+    cd56 = np.concatenate([np.full(t_cells.size, 0.05), parent.events.column("CD56")])
+    is_nk = np.arange(cd56.size) >= t_cells.size
+    events = events_of(CD56=cd56, CD16=np.full(cd56.size, 0.2))
+    parent = replace(root_of(events, masks={"nk": is_nk, "nk_cd16": ~is_nk}), population="nk")
+    gate, members = bright_of(parent)
+    assert gate.status is Status.WARN
+    assert "lies outside of nk" in gate.reason
+    assert 0 < np.count_nonzero(members & is_nk) < np.count_nonzero(is_nk) / 2
+    assert excess.parted(np.ones(100), np.zeros(100)) is None
 
 
 def test_two_mixtures_are_parted_whatever_their_proportions() -> None:

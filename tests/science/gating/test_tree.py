@@ -12,6 +12,7 @@ from nktrace.files.installation import home
 from nktrace.model.gates import (
     BooleanSettings,
     ControlSettings,
+    Gate,
     GatedSample,
     GatePriors,
     GatingRow,
@@ -130,6 +131,20 @@ def test_members_are_members_of_every_ancestor() -> None:
 
 def test_the_same_seed_gives_the_same_gates() -> None:
     assert gate(6)[0].gates == gate(6)[0].gates
+
+
+def test_a_row_more_changes_no_other_gate() -> None:
+    events, _ = blood(6)
+    rows, _ = resolve(DEFAULT, BLOOD)
+    place = next(i for i, row in enumerate(rows) if row.population == "cd3")
+    more = (*rows[:place], replace(rows[place], population="again"), *rows[place:])
+
+    def gates(rows: tuple[GatingRow, ...]) -> dict[str, Gate]:
+        rng = np.random.default_rng(6)
+        gated = gate_sample(events, rows, panel=BLOOD, priors=None, tops=TOPS, options=OPTIONS, rng=rng)
+        return {gate.population: gate for gate in gated.gates if gate.population != "again"}
+
+    assert gates(more) == gates(rows)
 
 
 def test_a_weak_sample_borrows_and_a_different_one_stands_out() -> None:

@@ -66,7 +66,8 @@ def shape(row: GatingRow, edges: tuple[Edge, ...]) -> Rectangle | Polygon:
     if not steps:
         return rectangle_of(row, edges)
     (step,) = steps
-    outside, within, at = own["min"], own[WITHIN], step.value
+    outside, at = own["min"], step.value
+    within = max(outside, own[WITHIN])  # of two cuts from two sources: never lower for members of the control
     below, above = (outside, within) if step.edge == f"{STEP}_min" else (within, outside)
     corners = ((below, -_FAR), (_FAR, -_FAR), (_FAR, _FAR), (above, _FAR), (above, at), (below, at))
     return Polygon((row.markers[0], step.channel), corners)
@@ -113,6 +114,8 @@ def _edges(parent: Parent, channel: str, control: str, *, stepped: bool) -> tupl
         on_grid(parent.events.column(channel)[others], grid).counts,
         on_grid(parent.values(channel, control), grid).counts,
     )
+    if counts[1].sum() < _LEAST_CONTROL:
+        return _without(parent, channel, f"on {channel} {control} lies outside of {parent.population}")
     bandwidth = bandwidth_of(grid.counts)
     found = parted(*smooth(np.stack(counts), bandwidth), shared=shared)
     trusted = events >= MIN_NEGATIVES
@@ -185,9 +188,11 @@ def parted(others: Counts, control: Counts, *, shared: bool = True) -> Parting |
         shared: whether the control is part of the population that is cut.
 
     Returns:
-        The cuts; None where nothing is in excess.
+        The cuts; None where nothing is in excess, or the control is empty.
     """
     cumulative = np.cumsum(control)
+    if cumulative[-1] <= 0:
+        return None  # a resample of few events may have none
     median = int(np.searchsorted(cumulative, cumulative[-1] / 2))
     dim = float(others[: median + 1].sum()) / max(float(cumulative[median]), 1.0)
     above_others, above_control = others.sum() - np.cumsum(others), cumulative[-1] - cumulative

@@ -15,7 +15,7 @@ from nktrace.model.events import FloatArray
 from nktrace.model.gates import Edge, Source
 from nktrace.science.density import Counts, histogram, main_peak, resample
 from nktrace.science.gating.parent import Parent
-from nktrace.science.split_normals import SplitNormal, even_odds, fit
+from nktrace.science.split_normals import SplitNormal, even_odds, fit, lowest_between
 
 _BINS = 256
 _NEAR = 1.5  # sd of the main peak between the shoulder's cut and the valley that vouches for it
@@ -45,8 +45,11 @@ def shoulder_edge(parent: Parent, values: FloatArray, *, anchor: Edge) -> Edge |
     if places.shape[0] < _SUPPORT * len(draws):
         return None
     value = counts.at(place)
-    # Two skewed normals are a model; how far off it may be shows in its distance from the valley that vouches for it.
-    model = (value - anchor.value) / 2
+    # Even odds, the lowest density and the valley next door are three places for one boundary: how far they differ is
+    # what two skewed normals and the choice among the three leave open.
+    lowest = lowest_between(*fitted)
+    other = counts.at(lowest if below else counts.counts.shape[0] - 1 - lowest)
+    model = math.hypot(value - other, (value - anchor.value) / 2)
     half = parent.z * math.hypot(float(places.std(ddof=1)) * counts.width, counts.width * math.sqrt(1 / 12), model)
     return replace(
         anchor,

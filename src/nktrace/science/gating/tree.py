@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 
@@ -137,7 +138,7 @@ def gate_sample(
     inherited: dict[str, dict[tuple[str, str], Edge]] = {ROOT: {}}
     kinds = {detector.marker: detector.kind for detector in panel.used}
     gates: list[Gate] = []
-    for row, child in zip(rows, rng.spawn(len(rows)), strict=True):
+    for row in rows:
         expected = _expected(priors, row.population)
         parent = Parent(
             population=row.parent,
@@ -151,7 +152,7 @@ def gate_sample(
             tops=tops,
             without=without,
             options=options,
-            rng=child,
+            rng=_child(rng, row.population),
         )
         gate = _with_prior(parent, row, REGISTRY[row.method].estimate(parent, row))
         if overrides and row.population in overrides:
@@ -163,6 +164,13 @@ def gate_sample(
         inherited[row.population] = inherited[row.parent] | own
     del masks[ROOT]
     return GatedSample(with_named_doubts(gates), masks, skipped, without)
+
+
+def _child(rng: np.random.Generator, population: str) -> np.random.Generator:
+    """A generator that hangs on the seed of `rng` and on a name, not on how many rows stand above."""
+    seed = cast(np.random.SeedSequence, rng.bit_generator.seed_seq)
+    named = (*seed.spawn_key, *population.encode())
+    return np.random.default_rng(np.random.SeedSequence(seed.entropy, spawn_key=named))
 
 
 def _cleans(row: GatingRow, kinds: Mapping[str, Kind]) -> bool:
@@ -201,7 +209,7 @@ def _with_prior(parent: Parent, row: GatingRow, gate: Gate) -> Gate:
     if not parent.expected or method.priors == "none":
         return gate
     if method.priors == "whole":
-        edges = combine_whole(gate, dict(parent.expected), z=parent.z)
+        edges = combine_whole(gate, dict(parent.expected), max_distance=parent.options.max_distance, z=parent.z)
     else:
         edges = tuple(
             combine(

@@ -1,9 +1,10 @@
 """`valley`: a cut at the lowest density between two populations, on one channel or on each of two.
 
-Where the parent shows one peak only, the cut comes from what is known elsewhere: the shoulder beside the peak if the
-anchor population vouches for it, the cohort's prior or an FMO control's, the anchor's valley, the end of a negative
-population of the same sample, a cut that an ancestor already has on this channel, a valley among the events of an
-ancestor, and at last the tail of the lone peak. Each of these says so.
+With an anchor population that shows the boundary the cut is where the parent's main peak and the population beside it
+have even odds. Where the parent shows one peak only, it comes from what is known elsewhere: the cohort's prior or that
+of an FMO control, the anchor's valley, the end of a negative population of the same sample, a cut that an ancestor
+already has on this channel, a valley among the events of an ancestor, and at last the tail of the lone peak. Each says
+so.
 """
 
 from __future__ import annotations
@@ -107,10 +108,12 @@ def cut(parent: Parent, channel: str, *, edge: str, settings: ValleySettings) ->
     anchor = _anchor(parent, channel, edge, settings)
     own = valley_edge(parent, values, channel, edge=edge, settings=settings, anchor=anchor)
     prior = parent.expected.get((channel, edge))
+    # Even odds before the lowest density: beside a large population the valley of a small one lies too low, and whether
+    # it shows at all is a matter of how many events there are.
+    if anchor is not None and anchor.clear and (beside := shoulder_edge(parent, values, anchor=anchor)) is not None:
+        return replace(beside, reason="") if own is not None and own.clear else beside
     if own is not None and own.clear:
         return own if anchor is None or prior is None else _outvoted(parent, own, anchor, prior, settings)
-    if anchor is not None and anchor.clear and (beside := shoulder_edge(parent, values, anchor=anchor)) is not None:
-        return beside
     why = missing_valley(parent, values)
     if prior is not None and anchor is not None and anchor.clear and anchor.high - anchor.low < 2 * parent.z * prior.sd:
         # Its own valley next door tells more of this sample than other samples do.
@@ -173,7 +176,8 @@ def valley_edge(
     counts = histogram(values) if values.shape[0] >= _MIN_LONE else None
     if counts is None:
         return None
-    found = valleys(counts, min_depth=settings.min_depth, min_share=settings.min_share)
+    beads = parent.kinds.get(channel) is Kind.BEAD  # bright and narrow: a population at the end of the range
+    found = valleys(counts, min_depth=settings.min_depth, min_share=settings.min_share, piled=not beads)
     if settings.negative and found:
         # Without negatives the deepest valley parts dim from bright: below it must lie cells that lack the marker.
         end = end_of_negatives(parent, channel, settings.negative)
