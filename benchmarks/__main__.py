@@ -18,13 +18,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = Path(__file__).parent / "measured"
 
-# name -> (arguments, what it measures); the arguments keep each under two minutes (accuracy: five)
+# name -> (arguments, what it measures); the arguments keep each under two minutes (accuracy and gate_coverage: five)
 BENCHMARKS: dict[str, tuple[tuple[str, ...], str]] = {
     "reading": ((), "FCS files read, beside FlowIO"),
     "scaling": ((), "compensation and logicle, beside FlowKit"),
     "end_to_end": ((), "one tube from FCS to gates, beside FlowKit"),
     "compensation": ((), "spillover from single stains, beside medians and least squares"),
     "accuracy": ((), "F1 of the gates, beside a plain valley gate and a classifier that knows the truth"),
+    "gate_coverage": (("20",), "coverage of NK fractions, without and with gate uncertainty"),
     "quality": ((), "faults of runs and of compensation that the checks find"),
     "chimerism": (("60",), "coverage and detection of donor fractions"),
     "trajectories": (("200",), "coverage of curves and kinetics"),

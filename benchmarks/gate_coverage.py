@@ -185,13 +185,23 @@ def main(times: int) -> None:
     pools = {name: pool(setting, seed=5) for name, setting in SETTINGS.items()}
     columns = f"{'without':>8}{'with':>7}{'width':>8}{'bias':>8}{'label':>7}"
     print(f"{'setting':<11}{'events':>7} {'gates':<12}{'share':<15}{columns}")
+    found: dict[str, list[Tally]] = defaultdict(list)
     for setting, size, way, share, t in repeats(pools, times):
         name = f"{share[0]}/{share[1] or 'parent'}"
+        found[name].append(t)
+        label = f"{t.labelled / t.n:>7.2f}" if share[0] == "nk" else f"{'-':>7}"
         print(
             f"{setting:<11}{size:>7} {way:<12}{name:<18}{t.counted / t.n:>7.3f}{t.covered / t.n:>7.3f}"
-            f"{t.width / t.n:>8.1%}{t.away / t.n:>8.1%}{t.labelled / t.n:>7.2f}",
+            f"{t.width / t.n:>8.1%}{t.away / t.n:>8.1%}{label}",
             flush=True,
         )
+    print(
+        "\nmean coverage over all of these (`width`: half the interval; `bias`: mean error; as shares of the estimand)"
+    )
+    for name, tallies in found.items():
+        n = sum(t.n for t in tallies)
+        without, held = sum(t.counted for t in tallies) / n, sum(t.covered for t in tallies) / n
+        print(f"{name:<18}{without:>8.3f} without, {held:.3f} with gate uncertainty, of {n} intervals")
 
 
 if __name__ == "__main__":

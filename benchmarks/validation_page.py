@@ -82,11 +82,11 @@ WHY_TEXT = """
 ### Where they do not, and why
 
 The truth here is a **label**: what each event was simulated to be. An interval of a share or a count carries counting
-error (and pipetting, analyser, blank, donor reference). It does not carry where the gate lies. A cell whose signal
-lies on the other side of a well-placed cut counts for its label and not for the gate, so a share has a small bias
-that no number of events removes. The more events, the narrower the counting interval and the smaller the bias that
-suffices to leave it. The interval answers "what would this gate find in the whole tube", not "what is the label". The
-tables below show the median error of each population, with its sign, beside the coverage.
+error and how sure the place of the gates is (and pipetting, analyser, blank, donor reference). A cell whose signal lies
+on the other side of a well-placed cut counts for its label and not for the gate, so a share has a small bias that no
+number of events removes. The more events, the narrower the interval and the smaller the bias that suffices to leave it.
+The interval answers "what would the gates of unlimited events find", not "what is the label"; how often it holds that
+is a benchmark below. The tables here show the median error of each population, with its sign, beside the coverage.
 
 - **Doublets.** Counts are of live single cells; beads are counted all. Cells that pass in doublets are missing from
   every bead count, by about twice the share of doublets. The dual platform takes a ratio, where this cancels.
@@ -117,6 +117,19 @@ Compensation and logicle of 12 channels, beside the functions that FlowKit uses,
 One tube from the FCS file to its populations. FlowKit reads the exported Gating-ML, so the gates are the same; it finds
 the same number of events in every population, or the benchmark fails. `gates found` also estimates every cut with its
 bootstrap interval, which FlowKit does not do.
+""",
+    "compensation": """
+Spillover from simulated single stains on cells and on beads, clean, dirty (doublets, dead cells, debris) and dim,
+beside the difference of medians and least squares on the same controls. The step that takes off a shared
+autofluorescence was made for, and measured on, this simulator.
+""",
+    "gate_coverage": """
+How often the interval of an NK fraction holds the fraction under the gates that unlimited events would give, without
+and with the uncertainty of the gates, on draws from tubes of a million events. `label` is how often it holds the share
+of simulated live single NK cells of the draw instead, `bias` how far the fractions lie from the estimand in the mean.
+""",
+    "quality": """
+Faults put into simulated runs and matrices, and how often the time gate and the checks find them.
 """,
     "accuracy": """
 F1 of each population on simulated cohorts, ordinary and hard ones, and on files that others have labelled. `floor` is

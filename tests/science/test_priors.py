@@ -114,6 +114,13 @@ def test_cuts_that_a_sample_does_not_show_make_no_prior() -> None:
     assert fit_priors([unclear, borrowed, sample(own(math.inf))]).edges == {}
 
 
+def test_a_cut_that_a_few_of_many_samples_show_is_no_cohorts() -> None:
+    """Three of twelve: theirs alone; it would be laid through the others' cells."""
+    without = [sample(own(0.9, clear=False)) for _ in range(9)]
+    assert fit_priors([*(sample(own(0.5)) for _ in range(3)), *without]).edges == {}
+    assert KEY in fit_priors([*(sample(own(0.5)) for _ in range(5)), *without]).edges
+
+
 def test_a_small_batch_takes_the_panels_prior_widened() -> None:
     wider = GatePriors({KEY: PRIOR})
     prior = fit_priors([sample(own(0.8)), sample(own(0.82))], wider=wider).edges[KEY]

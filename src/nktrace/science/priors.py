@@ -16,6 +16,7 @@ import numpy as np
 from nktrace.model.gates import Edge, EdgePrior, Gate, GatedSample, GatePriors, Source, Status
 
 _MIN_SAMPLES = 3
+_MIN_SHARE = 1 / 3  # share of the samples that must show a cut for it to be the cohort's
 _WIDER = 1.5  # a batch of one or two samples takes the panel's prior, its sd times this
 SURVEY_LEVEL = 0.95  # of the intervals that priors are fitted to, whatever the level of the study's
 _Z = 1.96
@@ -35,7 +36,8 @@ def fit_priors(
 ) -> GatePriors:
     """Priors from the samples of one batch (`source=cohort`), or of all batches of a panel (`reference`).
 
-    Only cuts that a sample's own events show count. A cut that fewer than `min_samples` samples show comes from
+    Only cuts that a sample's own events show count. A cut that fewer than `min_samples` samples show, or less than a
+    third of them (it is a matter of those few), comes from
     `wider` (the panel's priors, on the batch's scale) with a wider sd, else from the samples' events thrown together,
     which show a valley where each alone has too few, else it has no prior: one or two odd samples are no cohort. FMO
     controls stand in for a cohort that does not show the cut; those of the batch go before those of others.
@@ -55,7 +57,8 @@ def fit_priors(
                 key = (gate.population, edge.channel, edge.edge)
                 if edge.clear and edge.source in (Source.DATA, Source.CONTROL) and math.isfinite(edge.value):
                     cuts[key].append(edge)
-    fitted = {key: _pooled(edges, source) for key, edges in cuts.items() if len(edges) >= min_samples}
+    enough = max(min_samples, math.ceil(_MIN_SHARE * len(samples)))
+    fitted = {key: _pooled(edges, source) for key, edges in cuts.items() if len(edges) >= enough}
     borrowed = {
         key: _widened(prior) for key, prior in (wider.edges if wider is not None else {}).items() if key not in fitted
     }
