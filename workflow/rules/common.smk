@@ -288,6 +288,18 @@ def patient_rows(wildcards):
     return dump_rows({"patient": p, "arm": STUDY.patients[p].arm} for p in PATIENTS)
 
 
+def simulated_files(patient):
+    """The FCS files that the simulator writes for a patient, or of the control tubes (None)."""
+    return sorted(literal(s.fcs) for s in STUDY.samples.values() if s.patient == patient)
+
+
+def truth_tables():
+    """What the simulator knows: one table for each patient, and one for the control tubes where there are any."""
+    controls = any(s.patient is None for s in STUDY.samples.values())
+    names = PATIENTS + (["controls"] if controls else [])
+    return [literal(f"{SETTINGS.data_dir}/truth/{name}.tsv") for name in names]
+
+
 def validation_tables():
     return ["results/validation/demo.tsv"] if SETTINGS.simulate else []
 

@@ -2,9 +2,6 @@
 
 if SETTINGS.simulate:
 
-    def simulated_files(patient):
-        return sorted(literal(s.fcs) for s in STUDY.samples.values() if s.patient == patient)
-
     for _patient in STUDY.patients:
 
         rule:

@@ -2,16 +2,11 @@
 
 if SETTINGS.simulate:
 
-    def truth_tables():
-        """One for each patient, and one for the control tubes where there are any."""
-        controls = any(s.patient is None for s in STUDY.samples.values())
-        return PATIENTS + (["controls"] if controls else [])
-
     rule validate:
         """How near the results of a simulated study come to what was simulated."""
         input:
             cohort_tables(),
-            truth=[literal(f"{SETTINGS.data_dir}/truth/{name}.tsv") for name in truth_tables()],
+            truth=truth_tables(),
         output:
             "results/validation/demo.tsv",
         log:
