@@ -23,8 +23,9 @@ from nktrace.files.installation import resource
 from nktrace.files.simulator import read_simulation
 from nktrace.model.compensation import Spillover
 from nktrace.model.events import Events, Mask
-from nktrace.model.gates import GatedSample, GatePriors, GatingRow, NetShift
+from nktrace.model.gates import GatedSample, GatePriors, GatingRow
 from nktrace.model.panel import Panel
+from nktrace.model.shifts import NetShift
 from nktrace.model.simulation import Simulation
 from nktrace.model.study import Role
 from nktrace.science.compensation import compensate, find_spillover

@@ -14,7 +14,7 @@ from nktrace.files.installation import resource
 from nktrace.files.settings import Settings, part
 from nktrace.files.shifts import write_gate_error
 from nktrace.files.tables import read_table, write_table
-from nktrace.model.gates import NetShift
+from nktrace.model.shifts import NetShift
 from nktrace.model.study import Patient, Role, Sample
 from tests.commands.hla_tubes import SUBSETS, Patients, sample, write_populations, write_subsets
 

@@ -9,7 +9,7 @@ import pytest
 
 from nktrace.files.shifts import read_gate_error, read_shifts, write_gate_error, write_shifts
 from nktrace.model.errors import NktraceError
-from nktrace.model.gates import Moved, NetShift, Shift
+from nktrace.model.shifts import Moved, NetShift, Shift
 
 INT8, ROWS = np.int8, np.intp
 SHIFTS = (

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from nktrace.model.gates import ROOT, NetShift
+from nktrace.model.gates import ROOT
+from nktrace.model.shifts import NetShift
 from nktrace.science.gate_error import ratio_variance, relative_sd, share
 from nktrace.science.intervals import wilson, wilson_of
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from nktrace.model.events import Events
-from nktrace.model.gates import Moved, Shift
 from nktrace.model.lineages import Lineages
+from nktrace.model.shifts import Moved, Shift
 from nktrace.science.subset_error import subset_shifts
 from nktrace.science.subsets import call_subsets, nk_members
 from tests.science.test_subsets import CELLS, MARKERS, RULES

@@ -67,10 +67,10 @@ def fit_reference(surveys: list[Survey], panel: Panel, table: GatingTable, *, se
     scales = {batch: _scale(members, panel) for batch, members in batches.items()}
     scales[PANEL] = _scale(surveys, panel)
 
-    # cuts of all batches are compared on the panel's scale, and kept on each batch's own
     def gate(
         name: str, events: Events, tops: Mapping[str, float], *, priors: GatePriors | None = None, without: str = ""
     ) -> GatedSample:
+        """On the panel's scale, where cuts of all batches are compared; they are kept on each batch's own."""
         return gate_sample(
             to_scale(events, scales[PANEL]),
             rows,

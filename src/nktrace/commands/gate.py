@@ -16,7 +16,7 @@ from nktrace.commands.survey import add_tube_arguments
 from nktrace.files.acquisition import Acquisition, read_acquisition
 from nktrace.files.compensation_report import read_controls
 from nktrace.files.gate_reference import PANEL, GateReference, read_gate_reference
-from nktrace.files.gated import Exported, Gating, Rows, write_gating
+from nktrace.files.gated import Exported, Gating, Rows, exported_of, write_gating
 from nktrace.files.gating_table import read_gating_table
 from nktrace.files.overrides import Hierarchy, load_overrides
 from nktrace.files.panels import read_panel
@@ -143,13 +143,7 @@ def _run_imported(
         sample=sample.sample,
         gated=gated,
         checks=quality,
-        exported=Exported(
-            gates=imported.gates,
-            scale=imported.scale,
-            detectors=imported.detectors,
-            spillover=imported.spillover,
-            uncompensated=imported.uncompensated,
-        ),
+        exported=exported_of(imported),
         lineages=_lineages(sample, panel, tube, events, gated, known),
         pictures=take_pictures(done.events, gated, panel=panel, scale=done.scale),
         quality_pictures=drawn,

@@ -12,8 +12,7 @@ import numpy as np
 from nktrace.files.atomic import replacing
 from nktrace.files.gate_documents import shown
 from nktrace.files.gate_import import import_gates
-from nktrace.files.gated import cut_rows, population_rows
-from nktrace.files.gatingml import write_gating_ml
+from nktrace.files.gated import cut_rows, exported_of, population_rows, write_exported
 from nktrace.files.population_names import named_by, proposals, read_names
 from nktrace.files.tables import write_table
 from nktrace.model.events import Mask
@@ -21,7 +20,7 @@ from nktrace.model.gates import GatedSample
 from nktrace.model.imports import ImportedGates
 from nktrace.science.gating.showing import Shown, shown_gate
 
-MAX_CONDITION = 1000.0
+MAX_CONDITION, LEVEL = 1000.0, 0.95  # by hand there is no study whose settings say otherwise
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,16 +78,9 @@ def _write(directory: Path, imported: ImportedGates, *, sample: str) -> None:
     scales = imported.scale.transforms
     axes = {axis: Shown(axis, scales[axis], scales[axis]) for axis in imported.detectors}
     gated = GatedSample(tuple(shown_gate(gate, axes) for gate in imported.gates), dict(imported.masks))
-    write_table(directory / "populations.tsv", "populations", population_rows(sample, gated, 0.95))
+    write_table(directory / "populations.tsv", "populations", population_rows(sample, gated, LEVEL))
     write_table(directory / "gates.tsv", "gates", cut_rows(sample, gated))
-    write_gating_ml(
-        directory / "gates.xml",
-        imported.gates,
-        scale=imported.scale,
-        detectors=imported.detectors,
-        spillover=imported.spillover,
-        uncompensated=imported.uncompensated,
-    )
+    write_exported(directory, exported_of(imported))
     _write_members(directory / "members.parquet", imported.masks)
 
 

@@ -15,11 +15,13 @@ from nktrace.files.quality_pictures import write_quality_pictures
 from nktrace.files.shifts import write_gate_error, write_shifts
 from nktrace.files.tables import write_table
 from nktrace.model.compensation import Spillover
-from nktrace.model.gates import ROOT, Gate, GatedSample, NetShift, Shift
+from nktrace.model.gates import ROOT, Gate, GatedSample
+from nktrace.model.imports import ImportedGates
 from nktrace.model.lineages import Lineages
 from nktrace.model.pictures import Picture
 from nktrace.model.quality import Check
 from nktrace.model.quality_pictures import QualityPictures
+from nktrace.model.shifts import NetShift, Shift
 from nktrace.model.transforms import Scale
 from nktrace.science.gate_error import share
 
@@ -35,6 +37,17 @@ class Exported:
     detectors: Mapping[str, str] = field(default_factory=dict)
     spillover: Spillover | None = None
     uncompensated: frozenset[str] = frozenset()
+
+
+def exported_of(imported: ImportedGates) -> Exported:
+    """Gates that were drawn elsewhere, on the scale and the matrix that they were drawn on."""
+    return Exported(
+        gates=imported.gates,
+        scale=imported.scale,
+        detectors=imported.detectors,
+        spillover=imported.spillover,
+        uncompensated=imported.uncompensated,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +92,14 @@ def write_gating(directory: Path, gating: Gating, *, level: float) -> None:
     write_shifts(directory / "shifts.parquet", gating.shifts)
     write_table(directory / "overrides.tsv", "overrides", gating.overridden)
     write_table(directory / "qc.tsv", "qc", [_check_row(gating.sample, check) for check in gating.checks])
-    exported = gating.exported
+    write_exported(directory, gating.exported)
+    write_lineages(directory / "lineages.parquet", gating.lineages)
+    write_pictures(directory / "pictures.npz", gating.pictures)
+    write_quality_pictures(directory / "quality.npz", gating.quality_pictures)
+
+
+def write_exported(directory: Path, exported: Exported) -> None:
+    """Write gates.xml."""
     write_gating_ml(
         directory / "gates.xml",
         exported.gates,
@@ -88,9 +108,6 @@ def write_gating(directory: Path, gating: Gating, *, level: float) -> None:
         spillover=exported.spillover,
         uncompensated=exported.uncompensated,
     )
-    write_lineages(directory / "lineages.parquet", gating.lineages)
-    write_pictures(directory / "pictures.npz", gating.pictures)
-    write_quality_pictures(directory / "quality.npz", gating.quality_pictures)
 
 
 def population_rows(sample: str, gated: GatedSample, level: float, shifts: Sequence[NetShift] = ()) -> Rows:

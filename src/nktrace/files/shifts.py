@@ -15,7 +15,7 @@ import numpy as np
 from nktrace.files.atomic import replacing
 from nktrace.files.tables import read_table, write_table
 from nktrace.model.errors import NktraceError
-from nktrace.model.gates import Moved, NetShift, Shift
+from nktrace.model.shifts import Moved, NetShift, Shift
 
 _SIDES = ("low", "high")
 

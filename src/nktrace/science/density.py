@@ -39,6 +39,10 @@ class Histogram:
         """The value at a (fractional) bin number; a whole number is the middle of its bin."""
         return self.low + (position + 0.5) * self.width
 
+    def error(self, spread: float) -> float:
+        """Standard error of a place whose sd over resamples is `spread` bins: within its bin it may lie anywhere."""
+        return math.hypot(spread, math.sqrt(1 / 12)) * self.width
+
 
 @dataclass(frozen=True, slots=True)
 class Valley:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from nktrace.model.gates import ROOT, NetShift
+from nktrace.model.gates import ROOT
 from nktrace.model.intervals import UNKNOWN, Interval
+from nktrace.model.shifts import NetShift
 from nktrace.science.intervals import wilson_of
 
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nktrace.model.counting import CountRow, CountStatus, Gated, GradeBand, Platform, ReferenceRange
-from nktrace.model.gates import ROOT, NetShift
+from nktrace.model.gates import ROOT
 from nktrace.model.intervals import UNKNOWN, Interval
+from nktrace.model.shifts import NetShift
 from nktrace.model.study import ON_THE_TIMELINE, Patient, Sample
 from nktrace.science.counting import (
     beads_count,

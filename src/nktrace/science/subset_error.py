@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from nktrace.model.events import Mask
-from nktrace.model.gates import Moved, NetShift, Shift
 from nktrace.model.lineages import Lineages
+from nktrace.model.shifts import Moved, NetShift, Shift
 from nktrace.model.subsets import NK, SubsetRule
 from nktrace.science.subsets import nk_members, subset_masks
 

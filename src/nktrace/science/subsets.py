@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nktrace.model.events import Mask
-from nktrace.model.gates import NetShift
 from nktrace.model.lineages import Lineages
+from nktrace.model.shifts import NetShift
 from nktrace.model.subsets import NK, Sign, SubsetCount, SubsetKind, SubsetRule, SubsetStatus
 from nktrace.science.doubt import Flags, failed, together
 from nktrace.science.gate_error import share

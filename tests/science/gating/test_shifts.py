@@ -15,10 +15,10 @@ from nktrace.model.gates import (
     Gate,
     GatedSample,
     GatingRow,
-    Shift,
     SingletsSettings,
     ValleySettings,
 )
+from nktrace.model.shifts import Shift
 from nktrace.science.gating import REGISTRY
 from nktrace.science.gating.masks import mask
 from nktrace.science.gating.parent import gate_of

@@ -144,7 +144,7 @@ def _edge(parent: Parent, grid: Histogram, channel: str, edge: str, places: list
     """The mean cut of the resamples, with its interval (bagging, Breiman 1996: the best of near ties is erratic)."""
     value = grid.low + (float(np.mean(places)) + 1) * grid.width
     spread = float(np.std(places, ddof=1)) if len(places) > 1 else math.nan
-    half = parent.z * math.hypot(spread, math.sqrt(1 / 12)) * grid.width
+    half = parent.z * grid.error(spread)
     return Edge(
         channel=channel, edge=edge, value=value, low=value - half, high=value + half, base=base, source=Source.CONTROL
     )

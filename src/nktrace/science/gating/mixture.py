@@ -49,7 +49,7 @@ def _edge(parent: Parent, values: FloatArray, channel: str, *, edge: str) -> Edg
     if len(places) < 2:
         return None
     value = counts.at(place)
-    half = parent.z * math.hypot(float(places.std(ddof=1)), math.sqrt(1 / 12)) * counts.width
+    half = parent.z * counts.error(float(places.std(ddof=1)))
     clear = support >= 0.8
     return Edge(
         channel=channel,

@@ -99,7 +99,7 @@ def negative_edge(parent: Parent, channel: str, *, edge: str, population: str, w
     draws = resample(counts.counts, times=parent.options.bootstrap, rng=parent.rng)
     places = _upper_tail(draws[draws.sum(axis=1) > 0])
     value = counts.low + float(_upper_tail(counts.counts[None])[0]) * counts.width
-    half = parent.z * math.hypot(float(np.std(places, ddof=1)), math.sqrt(1 / 12)) * counts.width
+    half = parent.z * counts.error(float(np.std(places, ddof=1)))
     return Edge(
         channel=channel,
         edge=edge,

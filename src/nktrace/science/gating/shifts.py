@@ -14,7 +14,8 @@ from dataclasses import replace
 import numpy as np
 
 from nktrace.model.events import Events, Mask
-from nktrace.model.gates import ROOT, Boolean, Edge, Ellipse, Gate, GatedSample, GatingRow, Moved, Shift
+from nktrace.model.gates import ROOT, Boolean, Edge, Ellipse, Gate, GatedSample, GatingRow
+from nktrace.model.shifts import Moved, Shift
 from nktrace.science.gating import REGISTRY
 from nktrace.science.gating.boolean import names
 from nktrace.science.gating.masks import mask

@@ -50,7 +50,7 @@ def shoulder_edge(parent: Parent, values: FloatArray, *, anchor: Edge) -> Edge |
     lowest = lowest_between(*fitted)
     other = counts.at(lowest if below else counts.counts.shape[0] - 1 - lowest)
     model = math.hypot(value - other, (value - anchor.value) / 2)
-    half = parent.z * math.hypot(float(places.std(ddof=1)) * counts.width, counts.width * math.sqrt(1 / 12), model)
+    half = parent.z * math.hypot(counts.error(float(places.std(ddof=1))), model)
     return replace(
         anchor,
         value=value,

@@ -242,9 +242,7 @@ def _resampled(parent: Parent, counts: Histogram, valley: Valley, *, min_depth: 
         lower = np.minimum(smoothed[:, :middle].max(axis=-1), smoothed[:, middle:].max(axis=-1))
         support.append(1 - floor / np.maximum(lower, 1e-12) >= min_depth)
     spread = float(np.concatenate(places).std(ddof=1))
-    # The grid itself is known to a bin only: the sd of a uniform distribution over one.
-    error = math.hypot(_UNDERSTATED * spread, math.sqrt(1 / 12)) * counts.width
-    return error, float(np.concatenate(support).mean())
+    return counts.error(_UNDERSTATED * spread), float(np.concatenate(support).mean())
 
 
 def lone_peak_edge(parent: Parent, values: FloatArray, channel: str, *, edge: str, lone: str, why: str) -> Edge:
@@ -263,7 +261,7 @@ def lone_peak_edge(parent: Parent, values: FloatArray, channel: str, *, edge: st
     place = lone_cut(counts, lone=lone)
     draws = resample(counts.counts, times=parent.options.bootstrap, rng=parent.rng)
     places = [lone_cut(replace(counts, counts=draw), lone=lone) for draw in draws if draw.sum() >= 2]
-    se = math.hypot(float(np.std(places, ddof=1)), counts.width * math.sqrt(1 / 12))
+    se = counts.error(float(np.std(places, ddof=1)) / counts.width)
     side = "above" if lone == "negative" else "below"
     return Edge(
         channel=channel,
