@@ -205,6 +205,8 @@ def print_levels(found: list[Score]) -> None:
     for share, slack, name in ((0.5, LEVEL_MEDIAN, "median"), (0.1, LEVEL_DECILE, "10th percentile")):
         ours, trees = quantile((s.ours for s in nk), share), quantile((s.trees for s in nk), share)
         level(f"simulated nk, {name}: within {slack} of the trees' {trees:.3f}", ours, trees - slack)
+    short = quantile((s.trees - s.ours for s in nk), 0.5)
+    level(f"simulated nk, median over tubes of how far from the trees: at most {LEVEL_MEDIAN}", -short, -LEVEL_MEDIAN)
     level("simulated nk_bright, median", quantile((s.ours for s in of("nk_bright", *SETTINGS)), 0.5), LEVEL_BRIGHT)
     level("mouse nk", quantile((s.ours for s in of("nk", "mouse")), 0.5), LEVEL_MOUSE)
     level("hipc nk", quantile((s.ours for s in of("nk", "hipc")), 0.5), LEVEL_HIPC)
