@@ -12,6 +12,7 @@ from nktrace.files.installation import home
 from nktrace.model.gates import (
     BooleanSettings,
     ControlSettings,
+    EdgePrior,
     Gate,
     GatedSample,
     GatePriors,
@@ -160,6 +161,30 @@ def test_a_weak_sample_borrows_and_a_different_one_stands_out() -> None:
     assert (cd3.source, cd3.status) == (Source.DATA, Status.WARN)
     assert cd3.edges[0].distance > 3
     assert f1(other.masks["cd3"], is_["t"] & ~is_["dead"] & ~is_["doublet"]) > 0.95
+
+
+def test_samples_that_share_no_scale_lend_no_cut() -> None:
+    """A cohort's cut whose interval is wider than all events of the sample would cut anywhere, beyond them too."""
+    rng = np.random.default_rng(5)
+    panel = panel_of("p", CD45="lineage")
+    rows, _ = resolve(GatingTable("t", (line("high", "root", "CD45"),)), panel)
+
+    def kept(sd: float) -> tuple[int, Source]:
+        sample = gate_sample(
+            events_of(CD45=level(rng, 2_000, 0.5)),
+            rows,
+            panel=panel,
+            priors=GatePriors({("high", "CD45", "min"): EdgePrior(mean=0.9, sd=sd, n=3, source=Source.COHORT)}),
+            tops={},
+            options=OPTIONS,
+            rng=np.random.default_rng(1),
+        )
+        return int(sample.masks["high"].sum()), sample.gates[0].source
+
+    assert kept(0.02) == (0, Source.COHORT)
+    events, source = kept(0.4)
+    assert events > 0
+    assert source is Source.DATA
 
 
 def test_dead_cells_lend_no_cut_to_living_ones() -> None:

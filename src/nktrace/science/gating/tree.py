@@ -35,6 +35,7 @@ from nktrace.science.gating.parent import Estimation, Parent, gate_of
 from nktrace.science.priors import combine, combine_whole
 
 _KIND = "kind:"
+_EXTENT = 1.5  # interval of a prior over the range of the central 98 % of the events: a wider one tells nothing
 
 
 def resolve(table: GatingTable, panel: Panel) -> tuple[tuple[GatingRow, ...], tuple[Skipped, ...]]:
@@ -139,7 +140,6 @@ def gate_sample(
     kinds = {detector.marker: detector.kind for detector in panel.used}
     gates: list[Gate] = []
     for row in rows:
-        expected = _expected(priors, row.population)
         parent = Parent(
             population=row.parent,
             events=events,
@@ -147,13 +147,13 @@ def gate_sample(
             ancestors=ancestors[row.parent],
             inherited=inherited[row.parent],
             gates={gate.population: gate for gate in gates},
-            expected=expected,
             kinds=kinds,
             tops=tops,
             without=without,
             options=options,
             rng=_child(rng, row.population),
         )
+        parent = replace(parent, expected=_expected(priors, row, parent))
         gate = _with_prior(parent, row, REGISTRY[row.method].estimate(parent, row))
         if overrides and row.population in overrides:
             gate = overridden(gate, overrides[row.population], parent=parent, row=row)
@@ -198,10 +198,21 @@ def expanded(gated: GatedSample, kept: Mask) -> GatedSample:
     return replace(gated, masks=masks)
 
 
-def _expected(priors: GatePriors | None, population: str) -> dict[tuple[str, str], EdgePrior]:
-    if priors is None:
-        return {}
-    return {(channel, edge): prior for (name, channel, edge), prior in priors.edges.items() if name == population}
+def _expected(priors: GatePriors | None, row: GatingRow, parent: Parent) -> dict[tuple[str, str], EdgePrior]:
+    """The priors of a row that say where among the parent's events a cut lies.
+
+    One whose interval is wider than the events themselves says nothing (the samples that it comes from share no
+    scale), and would cut anywhere, beyond all events too.
+    """
+    of_row = {
+        (channel, edge): prior
+        for (name, channel, edge), prior in (priors.edges.items() if priors is not None else ())
+        if name == row.population
+    }
+    if parent.size < parent.options.min_events or REGISTRY[row.method].priors == "whole":
+        return of_row
+    extent = {channel: float(np.ptp(np.quantile(parent.values(channel), (0.01, 0.99)))) for channel, _ in of_row}
+    return {key: prior for key, prior in of_row.items() if 2 * parent.z * prior.sd <= _EXTENT * extent[key[0]]}
 
 
 def _with_prior(parent: Parent, row: GatingRow, gate: Gate) -> Gate:
