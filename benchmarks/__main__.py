@@ -27,8 +27,10 @@ BENCHMARKS: dict[str, tuple[tuple[str, ...], str]] = {
     "accuracy": ((), "F1 of the gates, beside a plain valley gate and a classifier that knows the truth"),
     "gate_coverage": (("20",), "coverage of NK fractions, without and with gate uncertainty"),
     "quality": ((), "faults of runs and of compensation that the checks find"),
+    "clustering": ((), "clusters, beside FlowSOM's: agreement with labels, speed, memory"),
     "chimerism": (("60",), "coverage and detection of donor fractions"),
     "trajectories": (("200",), "coverage of curves and kinetics"),
+    "subset_change": ((), "coverage of changes of subsets, errors of the tests over patients"),
 }
 
 

@@ -92,6 +92,7 @@ def write_sample(
             markers=lineages.nk_markers,
             cluster=np.ones(nk_rows.size, np.int32),
             subset=subset,
+            subset_probability=np.ones(nk_rows.size, np.float32),
             novelty=np.zeros(nk_rows.size, np.float32),
             hla={"HLA-A2": None, "HLA-A3": None},
         ),
@@ -139,6 +140,9 @@ def write_subsets(target: Path, sample_name: str, labels: np.ndarray, *, reason:
             "ci_high": 0.6,
             "status": "ok",
             "reason": reason,
+            "probability": 0.9,
+            "expected_events": None,
+            "support": None,
         }
         for name in SUBSETS
     ]

@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from nktrace.cli import main
+from nktrace.files.checks import write_checks
+from nktrace.files.embedding import read_embeddings
 from nktrace.files.hla_cuts import write_hla_cuts
 from nktrace.files.lineages import write_lineages
 from nktrace.files.rows import dump_rows, dump_sample
@@ -23,7 +25,9 @@ from nktrace.files.shifts import write_shifts
 from nktrace.files.tables import read_rows, read_table
 from nktrace.model.chimerism import HlaCut, MarkerCounts
 from nktrace.model.events import Events
-from nktrace.model.lineages import Lineages
+from nktrace.model.gates import Edge
+from nktrace.model.lineages import Lineages, NkGate
+from nktrace.model.quality import Check, Verdict
 from nktrace.model.study import Role, Sample
 
 SUBSETS = Path(__file__).resolve().parents[2] / "resources" / "nk_subsets.tsv"
@@ -31,7 +35,13 @@ SETTINGS = part(
     Settings.model_validate(
         {
             "data_dir": "",
-            "clustering": {"prototypes": 20, "metaclusters": 4, "bootstrap": 2, "export_events": 100},
+            "clustering": {
+                "prototypes": 20,
+                "metaclusters": 4,
+                "refits": 3,
+                "export_events": 100,
+                "embedding": "pca",
+            },
         }
     ),
     "clustering",
@@ -114,6 +124,8 @@ class Study:
         path = self.directory / sample.sample / "lineages.parquet"
         write_lineages(path, sample)
         write_shifts(path.parent / "shifts.parquet", ())
+        gated = Check(check="readable", status=Verdict.FAIL if sample.failure else Verdict.PASS, reason=sample.failure)
+        write_checks(path.parent / "gate_checks.tsv", sample.sample, [gated])
         return str(path)
 
     def fit(self, *paths: str, to: Path | None = None) -> int:
@@ -124,6 +136,7 @@ class Study:
         row = dump_sample(Sample(sample=sample, role=Role.TIMEPOINT, panel="nk14", batch="B1", fcs="x.fcs"))
         words = ["assign", "--sample", row, "--panel", str(self.panel), "--subsets", str(SUBSETS)]
         words += ["--shifts", str(self.directory / sample / "shifts.parquet")]
+        words += ["--checks", str(self.directory / sample / "gate_checks.tsv")]
         words += ["--settings", SETTINGS, "--reference", str(self.reference), *more]
         words += ["--output-dir", str(self.directory / (to or sample))]
         return main([*words, str(self.directory / sample / "lineages.parquet")])
@@ -131,7 +144,9 @@ class Study:
     def export(self, output: Path, rows: list[dict[str, Any]], *samples: str) -> int:
         paths = [str(self.directory / sample / "nk.parquet") for sample in samples]
         words = ["export-nk", "--rows", dump_rows(rows), "--settings", SETTINGS, "--output", str(output)]
-        return main([*words, *paths])
+        words += ["--panels", str(self.panel), "--subsets", str(SUBSETS)]
+        words += ["--references", str(self.reference / "reference.json")]
+        return main([*words, "--embedding", str(output.with_suffix(".npz")), *paths])
 
 
 @pytest.fixture
@@ -169,7 +184,7 @@ def test_nk_and_subsets_are_those_of_the_contract(fitted: Study) -> None:
     write_hla_cuts(cuts, "P1", [hla_cut("mini", "nk", 9), hla_cut("nk14", "all", 500), hla_cut("nk14", "nk", 200)])
     assert fitted.assign("S1", "--cuts", str(cuts)) == 0
     nk = pq.read_table(fitted.directory / "S1" / "nk.parquet")
-    assert nk.schema.names == ["event", *MARKERS, "cluster", "subset", "novelty", "hla_HLA-A2"]
+    assert nk.schema.names == ["event", *MARKERS, "cluster", "subset", "subset_probability", "novelty", "hla_HLA-A2"]
     assert nk.num_rows == 600
     assert nk.column("event").to_pylist()[:3] == [5, 9, 13]
     values = lineages("S1", seed=0).hla["HLA-A2"][::2]
@@ -235,7 +250,7 @@ def test_a_failed_sample_gives_tables_without_rows_and_nothing_to_the_reference(
     assert read_table(study.directory / "bad" / "subsets.tsv", "subsets") == []
     nk = pq.read_table(study.directory / "bad" / "nk.parquet")
     assert nk.num_rows == 0
-    assert nk.schema.names == ["event", *MARKERS, "cluster", "subset", "novelty", "hla_HLA-A2"]
+    assert nk.schema.names == ["event", *MARKERS, "cluster", "subset", "subset_probability", "novelty", "hla_HLA-A2"]
 
 
 def test_a_study_without_nk_cells_still_gives_tables(study: Study) -> None:
@@ -316,7 +331,7 @@ def test_the_export_draws_evenly_and_scanpy_finds_nothing_missing(fitted: Study)
     assert {"sample", "patient", "day", "cluster", "subset"} <= set(data.obs.columns)
     assert data.obs["sample"].value_counts().to_dict() == {"S1": 40, "S2": 40, "S3": 20}
     assert data.obs.loc[data.obs["sample"] == "S2", "day"].unique().tolist() == [7.0]
-    assert data.obs.loc[data.obs["sample"] == "S3", "patient"].unique().tolist() == ["NA"]
+    assert data.obs.loc[data.obs["sample"] == "S3", "patient"].isna().all()
     assert data.obs_names.is_unique
     nk = pq.read_table(fitted.directory / "S2" / "nk.parquet").to_pandas().set_index("event")
     one = data[data.obs["sample"] == "S2"]
@@ -326,12 +341,36 @@ def test_the_export_draws_evenly_and_scanpy_finds_nothing_missing(fitted: Study)
     again = fitted.directory / "again.h5ad"
     assert fitted.export(again, rows, "S3", "S1", "S2") == 0
     assert again.read_bytes() == output.read_bytes()
+    assert again.with_suffix(".npz").read_bytes() == output.with_suffix(".npz").read_bytes()
+
+
+def test_the_export_embeds_what_it_draws_and_says_what_it_rests_on(fitted: Study) -> None:
+    import anndata
+
+    for sample in ("S1", "S2"):
+        assert fitted.assign(sample) == 0
+    rows = [{"sample": "S1", "patient": "P1", "day": -1.0}, {"sample": "S2", "patient": None, "day": None}]
+    output = fitted.directory / "nk.h5ad"
+    assert fitted.export(output, rows, "S1", "S2") == 0
+    data = anndata.read_h5ad(output)
+    (embedding,) = read_embeddings(output.with_suffix(".npz"))
+    assert (embedding.method, embedding.samples) == ("pca", 2)
+    assert list(embedding.markers) == ["CD56", "CD16", "CD57", "NKG2A"]
+    assert np.isfinite(data.obsm["X_pca"]).all()
+    assert np.allclose(data.obsm["X_pca"][embedding.rows], embedding.places - embedding.places.min(axis=0), atol=1e-6)
+    assert np.array_equal(data[:, "CD57"].X.ravel()[embedding.rows], embedding.values[:, 2])
+    assert data.obs["subset"].to_numpy()[embedding.rows].tolist() == embedding.subset.tolist()
+    sealed = json.loads((fitted.reference / "reference.json").read_text(encoding="utf-8"))
+    facts = data.uns["nktrace"]
+    assert facts["references"]["nk14"]["sha256"] == sealed["sha256"]
+    assert (facts["seed"], facts["level"]) == (1, 0.95)
 
 
 def test_the_export_of_a_sample_without_a_row_is_refused(fitted: Study, capsys: pytest.CaptureFixture[str]) -> None:
     assert fitted.assign("S1") == 0
     assert fitted.export(fitted.directory / "nk.h5ad", [{"sample": "S2"}], "S1") == 2
     assert "there is no row of S1" in capsys.readouterr().err
+    assert not (fitted.directory / "nk.npz").exists()
 
 
 def test_assigning_starts_without_the_libraries_of_the_fit() -> None:
@@ -349,3 +388,64 @@ def test_doubts_of_gates_reach_the_subsets(fitted: Study) -> None:
     resolved = [row for row in rows if row["status"] == "ok" and not row["subset"].startswith("state:")]
     assert resolved
     assert all(row["reason"].startswith(flag) for row in resolved)
+
+
+def with_cuts(sample: Lineages) -> Lineages:
+    """The same cells with the cuts that part them."""
+
+    def cut(population: str, marker: str, value: float) -> NkGate:
+        edge = Edge(channel=marker, edge="min", value=value, low=value - 0.01, high=value + 0.01)
+        return NkGate(population=population, parent="nk", edges=(edge,))
+
+    gates = [cut("nk_bright", "CD56", 0.675), cut("nk_cd16", "CD16", 0.475)]
+    gates += [cut("nk_cd57", "CD57", 0.45), cut("nk_nkg2a", "NKG2A", 0.45)]
+    member = dict(sample.member)
+    for gate in gates:
+        (edge,) = gate.edges
+        mask = np.zeros(len(sample), bool)
+        mask[sample.nk_rows] = sample.nk_markers.column(edge.channel) >= edge.value
+        member[gate.population] = mask
+    member["nk_dim"] = sample.member["nk"] & ~member["nk_bright"]
+    dim = NkGate(population="nk_dim", parent="nk", expression="!nk_bright")
+    return replace(sample, member=member, nk_gates=(*gates, dim))
+
+
+def test_each_cell_has_the_probability_of_its_subset(fitted: Study) -> None:
+    fitted.add(with_cuts(lineages("S1", seed=0)))
+    assert fitted.assign("S1") == 0
+    nk = pq.read_table(fitted.directory / "S1" / "nk.parquet").to_pandas()
+    rows = {row["subset"]: row for row in read_table(fitted.directory / "S1" / "subsets.tsv", "subsets")}
+    assert nk["subset_probability"].dtype == np.float32
+    assert nk["subset_probability"].between(0, 1).all()
+    assert nk["subset_probability"].min() < 0.9 < nk["subset_probability"].median()
+    for subset, members in nk.groupby("subset"):
+        assert rows[subset]["events"] == len(members)
+        assert rows[subset]["probability"] == pytest.approx(members["subset_probability"].mean(), rel=1e-4)
+    exclusive = [row for row in rows.values() if row["status"] == "ok" and not row["subset"].startswith("state:")]
+    assert sum(row["expected_events"] for row in exclusive) == pytest.approx(len(nk), rel=1e-5)
+    assert rows["bright"]["support"] > 0.9, "CD16-, NKG2A+ and CD57-"
+    assert math.isnan(rows["adaptive"]["probability"])
+    assert math.isnan(rows["adaptive"]["expected_events"])
+
+
+def test_a_subset_that_a_laboratory_adds_is_called_like_any_other(fitted: Study) -> None:
+    own = fitted.directory / "nk_subsets.tsv"
+    row = "cd16neg_bright\t0.5\texclusive\tbright CD16-\tNKG2A+\tNA\tnone\tour own\tNA\n"
+    own.write_text(SUBSETS.read_text(encoding="utf-8") + row, encoding="utf-8")
+    fitted.add(with_cuts(lineages("S1", seed=0)))
+    assert fitted.assign("S1", to="before") == 0
+    assert fitted.assign("S1", "--subsets", str(own)) == 0
+    before, after = (
+        {row["subset"]: row for row in read_table(fitted.directory / name / "subsets.tsv", "subsets")}
+        for name in ("before", "S1")
+    )
+    added = after["cd16neg_bright"]
+    assert added["events"] > 50
+    assert (added["status"], added["cl_id"]) == ("ok", None)
+    assert added["events"] + after["bright"]["events"] == before["bright"]["events"]
+    assert added["probability"] > 0.9
+    assert added["support"] > 0.9
+    nk = pq.read_table(fitted.directory / "S1" / "nk.parquet").to_pandas()
+    of_own = nk[nk["subset"] == "cd16neg_bright"]
+    assert len(of_own) == added["events"]
+    assert (of_own["CD16"] < 0.475).all()

@@ -11,7 +11,9 @@ import pytest
 from nktrace.cli import main
 from nktrace.files.rows import PatientRow, dump_patient, dump_rows
 from nktrace.files.settings import Settings, part
+from nktrace.files.shifts import write_gate_error
 from nktrace.files.tables import COLUMNS, read_rows, read_table, write_table
+from nktrace.model.shifts import NetShift
 from nktrace.model.study import Patient, Role, Sample
 
 SETTINGS = part(Settings(data_dir="data"), "kinetics", "trajectories")
@@ -44,7 +46,9 @@ def write_patient(results: Path, patient: str) -> list[str]:
             found |= {"status": "quantified", "donor_fraction": donor, "donor_cells_per_ul": donor * nk} | bounds
         chimerism.append(empty("chimerism") | who | found)
         shares = [
-            {"sample": sample.sample, "subset": subset, "cl_id": None, "events": int(500 * share), "nk_events": 500}
+            empty("subsets")
+            | {"sample": sample.sample, "subset": subset, "cl_id": None, "nk_events": 500}
+            | {"events": int(500 * share) + (5 if sample.day >= 7 else 0)}
             | {"fraction_of_nk": share, "ci_low": share - 0.04, "ci_high": share + 0.04, "status": "ok", "reason": None}
             for subset, share in SUBSETS.items()
         ]
@@ -107,9 +111,33 @@ def test_kinetics_read_off_the_same_curve(results: Path) -> None:
     assert found["donor_nk", "day_7"]["value"] == pytest.approx(week["fitted"], rel=1e-6)
 
 
+def test_changes_are_those_from_the_baseline_with_the_error_of_gates_and_what_failed(tmp_path: Path) -> None:
+    command = write_patient(tmp_path, "P1")
+    assert main(command) == 0
+    path = tmp_path / "patients" / "P1" / "subset_change.tsv"
+    plain = read_table(path, "subset_change")
+    assert [(row["sample"], row["subset"]) for row in plain[:3]] == [
+        ("P1.1", "bright"),
+        ("P1.1", "adaptive"),
+        ("P1.2", "bright"),
+    ]
+    assert {row["baseline_sample"] for row in plain} == {"P1.0"}
+    assert [row["log_ratio"] > 0 for row in plain] == [row["day"] >= 7 for row in plain]
+    sample = tmp_path / "samples" / "P1.1"
+    shift = NetShift("nk_bright", "CD56", "min", {"bright": 20}, {"bright": -20})
+    write_gate_error(sample / "subset_error.tsv", "P1.1", [shift])
+    failed = empty("qc") | {"sample": "P1.1", "check": "dead", "status": "fail", "reason": "60 % dead; half of them T"}
+    write_table(sample / "qc.tsv", "qc", [failed])
+    assert main(command) == 0
+    wider = read_table(path, "subset_change")
+    assert wider[0]["ci_high"] > 1.5 * plain[0]["ci_high"]
+    assert wider[0]["reason"] == "qc_failed: dead (60 % dead, half of them T)"
+    assert wider[2:] == plain[2:]
+
+
 def test_the_same_input_gives_the_same_bytes(results: Path, tmp_path: Path) -> None:
     assert main(write_patient(tmp_path, "P1")) == 0
-    for table in ("trajectories", "curves", "kinetics"):
+    for table in ("trajectories", "curves", "kinetics", "subset_change"):
         again = (tmp_path / "patients" / "P1" / f"{table}.tsv").read_bytes()
         assert again == (results / "patients" / "P1" / f"{table}.tsv").read_bytes()
 
@@ -137,6 +165,14 @@ def test_the_cohort_stacks_and_sums_up(results: Path) -> None:
     assert [row["patient"] for row in read_rows(cohort / "counts.tsv")][:: len(DAYS)] == ["P2", "P1"]
     assert len(read_rows(cohort / "subsets.tsv")) == 2 * len(DAYS) * len(SUBSETS)
     summary = read_table(cohort / "cohort.tsv", "cohort")
+    tests = read_table(cohort / "subset_change_tests.tsv", "subset_change_tests")
+    assert {(row["subset"], row["day"], row["n"]) for row in tests if row["group"] == "all"} == {
+        (subset, day, 2) for subset in SUBSETS for day in (7.0, 14.0, 28.0)
+    }
+    assert all("n = 2: no two-sided p under 0.5" in row["note"] for row in tests if row["group"] == "all")
+    changes = [row for row in summary if row["quantity"] == "log_ratio_change"]
+    assert len(changes) == len(tests)
+    assert all(math.isnan(row["ci_low"]) and "no 95% interval" in row["note"] for row in changes)
     assert {row["group"] for row in summary} == {"all", "arm:high", "arm:low"}
     assert all(row["method"] for row in summary)
     assert (cohort / "clusters.tsv").read_text().split("\t")[:3] == ["panel", "cluster", "subset"]

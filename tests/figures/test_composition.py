@@ -31,3 +31,16 @@ def test_labels_of_many_days_do_not_crowd() -> None:
     days = [str(day) for day in range(60)]
     svg = draw({"bright": [1.0] * 60}, days)
     assert len([word for word in texts(svg) if word.isdigit()]) <= 25
+
+
+def test_every_day_stands_below_its_bar_where_there_is_room() -> None:
+    days = ["−1", "1", "2", "4", "7", "14", "21", "28"]
+    said = {"bright": days}
+    svg = composition(days, {"bright": [1.0] * 8}, name="subsets", titles=said, width=280, height=190)
+    assert [word for word in texts(svg) if word in days] == days
+
+
+def test_bars_that_rest_on_little_are_pale() -> None:
+    said = {"bright": ["few", "many"]}
+    svg = composition(["1", "7"], {"bright": [0.4, 0.5]}, name="subsets", titles=said, pale=[True, False])
+    assert ["fill-opacity" in rect.attrib for rect in elements(svg, "rect")] == [True, False]

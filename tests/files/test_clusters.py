@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-import math
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,7 @@ def reference(panel: str = "nk14", marker: str = "CD57") -> ClusterReference:
             medians={"CD56": 0.8, marker: 0.2},
             fraction=0.75,
             stability=0.9,
+            seed_agreement=0.8,
         ),
         Cluster(
             number=2,
@@ -34,6 +35,8 @@ def reference(panel: str = "nk14", marker: str = "CD57") -> ClusterReference:
             cl_id="",
             medians={"CD56": 0.5, marker: 0.6},
             fraction=0.25,
+            stability=0.9,
+            seed_agreement=0.5,
         ),
     )
     return ClusterReference(
@@ -56,8 +59,7 @@ def test_what_is_written_is_read_to_the_bit(tmp_path: Path) -> None:
     for name in ("prototypes", "metaclusters", "center", "width", "radius"):
         assert getattr(again, name).tobytes() == getattr(expected, name).tobytes()
     assert (again.panel, again.markers, again.samples) == (expected.panel, expected.markers, expected.samples)
-    assert again.clusters[0] == expected.clusters[0]
-    assert math.isnan(again.clusters[1].stability)
+    assert again.clusters == expected.clusters
 
 
 def test_the_same_reference_is_the_same_bytes(tmp_path: Path) -> None:
@@ -110,7 +112,8 @@ def test_the_table_of_clusters_has_a_column_for_each_marker_of_any_panel(tmp_pat
     table = tmp_path / "clusters.tsv"
     write_clusters_table(table, [(reference(), {1: 0.6, 2: 0.4}), (reference("mini", "NKG2C"), {1: 1.0, 2: 0.0})])
     rows = read_rows(table)
-    assert list(rows[0]) == ["panel", "cluster", "subset", "cl_id", "CD56", "CD57", "NKG2C", "fraction", "stability"]
+    behind = ["fraction", "stability", "subset_share", "members", "seed_agreement", "unstable"]
+    assert list(rows[0]) == ["panel", "cluster", "subset", "cl_id", "CD56", "CD57", "NKG2C", *behind]
     assert rows[0] == {
         "panel": "nk14",
         "cluster": "1",
@@ -121,7 +124,29 @@ def test_the_table_of_clusters_has_a_column_for_each_marker_of_any_panel(tmp_pat
         "NKG2C": "NA",
         "fraction": "0.6",
         "stability": "0.9",
+        "subset_share": "0.9",
+        "members": "bright 0.90, other_dim 0.10",
+        "seed_agreement": "0.8",
+        "unstable": "false",
     }
     assert (rows[1]["subset"], rows[1]["cl_id"]) == ("ambiguous", "NA")
-    assert rows[1]["stability"] == "NA"
+    assert (rows[1]["subset_share"], rows[1]["members"]) == ("NA", "terminal 0.50, adaptive 0.30")
+    assert (rows[1]["stability"], rows[1]["seed_agreement"], rows[1]["unstable"]) == ("0.9", "0.5", "true")
     assert (rows[2]["panel"], rows[2]["CD57"]) == ("mini", "NA")
+
+
+def test_what_samples_are_held_against_comes_back_to_the_last_bit(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    written = dataclasses.replace(
+        reference(),
+        places=rng.random((2, 2), dtype=np.float32),
+        spreads=rng.random((2, 2), dtype=np.float32),
+        align="batch_control",
+        quantiles=rng.random((2, 19)),
+    )
+    write_reference(tmp_path / "clusters", written)
+    read = read_reference(tmp_path / "clusters")
+    assert read.align == "batch_control"
+    for name in ("places", "spreads", "quantiles"):
+        assert getattr(read, name).dtype == getattr(written, name).dtype
+        assert np.array_equal(getattr(read, name), getattr(written, name))

@@ -24,6 +24,7 @@ def table(events: int = 4) -> NkTable:
         markers=Events(np.asfortranarray(values), ("CD56", "HLA-DR")),
         cluster=np.array([2, UNASSIGNED, 1, 1], np.int32)[:events],
         subset=np.array(["bright", "", "other_dim", "terminal"])[:events],
+        subset_probability=np.array([0.75, np.nan, 1.0, 0.5], np.float32)[:events],
         novelty=np.array([0.5, np.nan, 1.5, 0.1], np.float32)[:events],
         hla={"HLA-A2": np.array([True, False, True, False])[:events], "HLA-B7": None},
     )
@@ -38,6 +39,7 @@ def test_the_columns_are_those_of_the_contract(tmp_path: Path) -> None:
         "HLA-DR",
         "cluster",
         "subset",
+        "subset_probability",
         "novelty",
         "hla_HLA-A2",
         "hla_HLA-B7",
@@ -46,6 +48,8 @@ def test_the_columns_are_those_of_the_contract(tmp_path: Path) -> None:
     assert read.schema.field("hla_HLA-A2").type == read.schema.field("hla_HLA-B7").type == pa.bool_()
     assert read.column("cluster").to_pylist() == [2, None, 1, 1]
     assert read.column("subset").to_pylist() == ["bright", None, "other_dim", "terminal"]
+    assert read.schema.field("subset_probability").type == pa.float32()
+    assert read.column("subset_probability").to_pylist() == [0.75, None, 1.0, 0.5]
     assert read.column("novelty").null_count == 1
     assert read.column("hla_HLA-A2").to_pylist() == [True, False, True, False]
     assert read.column("hla_HLA-B7").to_pylist() == [None] * 4
@@ -61,6 +65,7 @@ def test_what_is_written_is_read(tmp_path: Path, events: int) -> None:
     assert again.event.tolist() == expected.event.tolist()
     assert again.cluster.tolist() == expected.cluster.tolist() == read_clusters(path).tolist()
     assert again.subset.tolist() == expected.subset.tolist()
+    assert np.array_equal(again.subset_probability, expected.subset_probability, equal_nan=True)
     assert np.array_equal(again.novelty, expected.novelty, equal_nan=True)
     positive = expected.hla["HLA-A2"]
     assert positive is not None

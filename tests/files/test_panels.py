@@ -42,6 +42,7 @@ def test_markers_and_transforms_have_their_defaults(tmp_path: Path) -> None:
     [
         ("A\tCD3,CD4\tlineage\tNA\tNA", "column marker: 'CD3,CD4' has a ','"),
         ("A\tcluster\tlineage\tNA\tNA", "column marker: 'cluster' is the name of something else"),
+        ("A\tstability\tsubset\tNA\tNA", "column marker: 'stability' is the name of something else"),
         (
             "A,B\tNA\tlineage\tNA\tNA",
             "column marker: 'A,B' has a ',', which gating tables use. Give the detector a marker",

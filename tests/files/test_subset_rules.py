@@ -104,6 +104,14 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
         (["dim\t1\texclusive\tdim\tNA\tNA\tnone\tNA\tNA"], "nowhere to go"),
         (["all\t1\texclusive\tnk\tNA\tNA\tnone\tNA\tNA", REST], "leaves none to rest"),
         (["dim\t9\texclusive\tdim\tNA\tNA\tnone\tNA\tNA", REST], "have one priority"),
+        (
+            [
+                "dim\t1\texclusive\tdim\tNA\tNA\tnone\tNA\tNA",
+                "kir\t2\texclusive\tKIR+ dim\tNA\tNA\tnone\tNA\tNA",
+                REST,
+            ],
+            "kir gets no cell: all that meet it meet dim, which comes first",
+        ),
         (["x\tNA\tstate\tKi67+\tNA\tCL:0000939\tnone\tNA\tNA", REST], "contradict"),
         (["x\tNA\texclusive\tKi67+\tNA\tNA\tnone\tNA\tNA", REST], "needs its priority"),
     ],

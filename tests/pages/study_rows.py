@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nktrace.files.tables import COLUMNS
+from nktrace.model.embedding import Embedding
 from nktrace.model.pictures import Picture
 from nktrace.model.study import Patient, Role, Sample
 
@@ -182,6 +183,27 @@ def kinetics(name: str = PLAIN) -> list[dict[str, Any]]:
     ]
 
 
+def subset_change(name: str = PLAIN) -> list[dict[str, Any]]:
+    known = {"patient": name, "sample": name, "baseline_sample": name, "baseline_day": -1.0, "reason": name}
+    known |= {"fraction": 0.2, "baseline_fraction": 0.1}
+    found = {"log_ratio": math.log(2), "ci_low": math.log(1.5), "ci_high": math.log(3)}
+    return [
+        row("subset_change", subset=name, day=7.0, status="ok", **known, **found),
+        row("subset_change", subset=name, day=14.0, status="censored", ci_low=math.log(4), ci_high=math.inf, **known),
+        row("subset_change", subset=name, day=28.0, status="censored", ci_low=-math.inf, ci_high=0.0, **known),
+        row("subset_change", subset=f"state:{name}", day=7.0, status="not_estimable", **known),
+    ]
+
+
+def subset_change_tests(name: str = PLAIN) -> list[dict[str, Any]]:
+    known = {"subset": name, "n": 4, "method": name, "note": name, "smallest_p": 0.125, "p": 0.125}
+    found = {"estimate": math.log(2), "ci_low": math.log(1.5), "ci_high": math.inf, "level_reached": 0.875}
+    return [
+        row("subset_change_tests", group="all", day=7.0, p_adjusted=0.125, **known, **found),
+        row("subset_change_tests", group=f"arm:{name}", day=7.0, p_adjusted=0.25, **known),
+    ]
+
+
 def patient_values(name: str = PLAIN) -> dict[str, Any]:
     """What `patient_page` takes beside the patient."""
     return {
@@ -210,6 +232,7 @@ def patient_values(name: str = PLAIN) -> dict[str, Any]:
         "thresholds": {"nk": (100.0,)},
         "overrides": overrides(name),
         "events": [{"patient": name, "day": "3", "kind": name, "note": name}],
+        "subset_change": subset_change(name),
     }
 
 
@@ -217,9 +240,24 @@ def a_patient(name: str = PLAIN, **values: Any) -> Patient:
     return Patient(**{"patient": name, "arm": name, "donor": name, "sex": "F", "dose_per_kg": 1e6, **values})
 
 
+def an_embedding(panel: str = PLAIN, **values: Any) -> Embedding:
+    known = {
+        "method": "umap",
+        "samples": 2,
+        "markers": ("CD16", panel),
+        "rows": np.array([2, 0, 1, 3]),
+        "places": np.array([(0, 0), (3, 1), (1, 2), (2, 2)], np.float32),
+        "values": np.array([(0.7, 0.1), (0.2, 0.1), (0.7, 0.4), (0.7, 0.2)], np.float32),
+        "cluster": np.array([1, 2, 0, 1], np.int32),
+        "subset": np.array(["bright", panel, "", panel]),
+    }
+    return Embedding(**{"panel": panel, **known, **values})
+
+
 def cohort_values(name: str = PLAIN) -> dict[str, Any]:
     """What `cohort_page` takes."""
     clusters = {"panel": name, "cl_id": "NA", "fraction": "0.5", "stability": "0.9"}
+    clusters |= {"subset_share": "NA", "members": f"terminal 0.48, {name} 0.41"}
     return {
         "samples": [
             {"sample": name, "patient": name, "day": 7.0, "role": "timepoint", "panel": name, "batch": name},
@@ -236,6 +274,9 @@ def cohort_values(name: str = PLAIN) -> dict[str, Any]:
         "summary": [row("cohort", measure="donor_nk", quantity="cmax", group=name, n=1, median=12.0, note=name)],
         "subsets": subsets(name),
         "overrides": overrides(name),
+        "subset_change": subset_change(name),
+        "subset_change_tests": subset_change_tests(name),
+        "embeddings": [an_embedding(name)],
         "clusters": [
             clusters | {"cluster": "1", "subset": name, "CD16": "0.7", name: "0.1"},
             clusters | {"cluster": "2", "subset": "NA", "CD16": "NA", name: "0.4"},

@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+import re
+
+import numpy as np
+
+from nktrace.files.tables import CLUSTERS_BEFORE, CLUSTERS_BEHIND
+from nktrace.model.palette import category_colors
 from nktrace.pages.cohort import cohort_page
 from tests.pages.reading import Page
-from tests.pages.study_rows import chimerism, cohort_values, row, trajectories
+from tests.pages.study_rows import an_embedding, chimerism, cohort_values, row, trajectories
 
 NOTHING: dict[str, list] = {
     "samples": [],
@@ -52,6 +58,7 @@ def test_every_check_that_failed_or_warned_is_there_with_its_reason() -> None:
 
 def test_the_heat_map_shades_from_the_lowest_median_of_a_panel_to_its_highest() -> None:
     known = {"panel": "p", "subset": "bright", "cl_id": "NA", "NKG2C": "NA", "fraction": "0.5", "stability": "0.9"}
+    known |= {"subset_share": "0.8", "members": "bright 0.80, other_dim 0.10"}
     rows = [known | {"cluster": str(i), "CD16": value} for i, value in enumerate(("0.2", "0.6", "1"))]
     page = Page(cohort_page(**NOTHING | {"clusters": rows}))
     assert [cell["style"] for cell in page.all("td") if "style" in cell] == [
@@ -59,7 +66,65 @@ def test_the_heat_map_shades_from_the_lowest_median_of_a_panel_to_its_highest() 
         "--shade: 50%",
         "--shade: 100%",
     ]
+    assert "bright 0.80, other dim 0.10" in page.text
     assert "NKG2C" not in page.text  # no cluster of this panel has it
+
+
+def test_a_marker_with_the_name_of_no_column_is_a_column_of_the_heat_map_and_nothing_else_is() -> None:
+    known = dict.fromkeys((*CLUSTERS_BEFORE, *CLUSTERS_BEHIND), "NA")
+    rows = [known | {"panel": "p", "cluster": "1", "fraction": "1", "stability": "0.9", "age": "0.5"}]
+    page = Page(cohort_page(**NOTHING | {"clusters": rows}))
+    assert len([cell for cell in page.all("td") if "style" in cell]) == 1
+    assert "cluster subset of NK stability age most members" in page.text
+
+
+def test_like_clusters_stand_together() -> None:
+    known = {"panel": "p", "subset": "bright", "cl_id": "NA", "fraction": "0.5", "stability": "0.9"}
+    medians = [("0.1", "0.9"), ("0.8", "0.1"), ("0.12", "0.9"), ("0.8", "0.14"), ("0.1", "0.86")]
+    rows = [known | {"cluster": str(i), "CD16": a, "CD57": b} for i, (a, b) in enumerate(medians, start=1)]
+    text = Page(cohort_page(**NOTHING | {"clusters": rows})).text
+    order = re.findall(r"\b([1-5]) bright 50", text)
+    assert sorted(order) == list("12345")
+    assert {order.index(number) // 3 for number in "135"} == {0}
+
+
+def test_ambiguous_and_unstable_clusters_say_so() -> None:
+    known = {"panel": "p", "cl_id": "NA", "fraction": "0.5", "stability": "0.9", "CD16": "0.3"}
+    rows = [known | {"cluster": "1", "subset": "ambiguous", "unstable": "true", "seed_agreement": "0.42"}]
+    rows += [known | {"cluster": "2", "subset": "bright", "unstable": "false", "seed_agreement": "NA"}]
+    page = Page(cohort_page(**NOTHING | {"clusters": rows}))
+    text = page.text
+    assert "ambiguous unstable" in text
+    assert text.count("unstable") == 1
+    assert {"agreement over seeds 0.42", "agreement over seeds –"} == {
+        c["title"] for c in page.all("td") if "title" in c
+    }
+
+
+def test_cells_on_two_axes_are_coloured_by_subset_cluster_and_marker() -> None:
+    page = Page(cohort_page(**cohort_values()))
+    named = [svg["aria-label"] for svg in page.all("svg") if "two axes" in svg.get("aria-label", "")]
+    assert [name.rpartition(", ")[2] for name in named] == ["by subset", "by cluster", "by CD16", "by plain"]
+    assert "By subset bright plain no subset By cluster 1 2 1 plain 2 – in no cluster" in page.text
+    assert "4 NK cells of 2 samples" in page.text
+    assert "not for measuring" in page.text
+
+
+def test_a_subset_has_one_colour_in_bars_dots_and_heat_map() -> None:
+    values = cohort_values()
+    page = Page(cohort_page(**values | {"embeddings": [an_embedding(subset=np.array(["plain"] * 4))]}))
+    keys = [element["style"] for element in page.all("span") if element.get("class") == "key"]
+    bars = {rect["fill"] for rect in page.all("rect") if "fill" in rect}
+    color = category_colors(["bright", "plain"])["plain"]
+    assert color in bars
+    assert keys.count(f"--color: {color}") >= 3  # legend of the bars, heat map, legend of the dots
+
+
+def test_a_panel_without_an_embedding_says_why() -> None:
+    nothing = {"rows": [], "places": np.empty((0, 2)), "values": np.empty((0, 2)), "cluster": [], "subset": []}
+    lone = an_embedding(**nothing, method="", reason="only two markers")
+    text = Page(cohort_page(**cohort_values() | {"embeddings": [lone]})).text
+    assert "No picture of single cells: only two markers." in text
 
 
 def test_a_patient_has_one_colour_in_every_picture() -> None:

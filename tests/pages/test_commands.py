@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from nktrace.cli import main
+from nktrace.files.embedding import write_embeddings
 from nktrace.files.pictures import write_pictures
 from nktrace.files.quality_pictures import write_quality_pictures
 from nktrace.files.rows import PatientRow, dump_patient, dump_rows, dump_sample
@@ -27,17 +28,20 @@ def results(tmp_path: Path) -> Path:
     for name, rows in (("populations", "populations"), ("gates", "cuts"), ("qc", "checks"), ("subsets", "subsets")):
         write_table(sample_dir / f"{name}.tsv", name, values[rows])
     write_table(sample_dir / "overrides.tsv", "overrides", values["overrides"])
+    write_table(sample_dir / "nk_drift.tsv", "nk_drift", [])
     write_pictures(sample_dir / "pictures.npz", [a_picture("nk")])
     write_quality_pictures(sample_dir / "quality.npz", QualityPictures())
-    for name in ("counts", "chimerism", "trajectories", "kinetics"):
+    for name in ("counts", "chimerism", "trajectories", "kinetics", "subset_change"):
         write_table(patient_dir / f"{name}.tsv", name, patient[name])
     for name in ("curves", "hla_cuts"):
         rows = patient["curves" if name == "curves" else "cuts"]
         write_rows(patient_dir / f"{name}.tsv", list(rows[0]), rows)
-    for name in ("trajectories", "kinetics", "chimerism", "subsets", "overrides"):
+    changes = ("subset_change", "subset_change_tests")
+    for name in ("trajectories", "kinetics", "chimerism", "subsets", "overrides", *changes):
         write_table(cohort_dir / f"{name}.tsv", name, cohort[name])
     write_table(cohort_dir / "qc.tsv", "qc", cohort["checks"])
     write_table(cohort_dir / "cohort.tsv", "cohort", cohort["summary"])
+    write_embeddings(cohort_dir / "embedding.npz", cohort["embeddings"])
     write_rows(cohort_dir / "clusters.tsv", list(cohort["clusters"][0]), cohort["clusters"])
     return tmp_path
 

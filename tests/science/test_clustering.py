@@ -45,7 +45,7 @@ def fit(draws: list[NkDraw], **changes: object) -> ClusterReference:
         "detectors": DETECTORS,
         "prototypes": 80,
         "metaclusters": 8,
-        "bootstrap": 1,
+        "refits": 3,
         "min_share": 0.6,
         "seed": 1,
     } | changes
@@ -101,23 +101,19 @@ def test_clusters_are_numbered_by_size_named_by_their_members_and_described(refe
 
 
 def test_separate_populations_are_stable_and_a_split_of_noise_is_not(draws: list[NkDraw]) -> None:
-    stability = {c.subset: c.stability for c in fit(draws, metaclusters=5, bootstrap=3).clusters}
+    stability = {c.subset: c.stability for c in fit(draws, metaclusters=5, refits=9).clusters}
     assert stability.keys() == SUBSETS.keys()
     assert min(stability[subset] for subset in SUBSETS if subset != "adaptive") > 0.9
     assert stability["adaptive"] > 0.7
     rng = np.random.default_rng(3)
     ball = NkDraw("ball", rng.normal(0.5, 0.1, (4_000, 6)).astype(np.float32), np.full(4_000, "other_dim"))
-    assert min(cluster.stability for cluster in fit([ball], metaclusters=5, bootstrap=3).clusters) < 0.5
-
-
-def test_without_refits_the_stability_is_not_available(draws: list[NkDraw]) -> None:
-    assert all(math.isnan(cluster.stability) for cluster in fit(draws, bootstrap=0).clusters)
+    assert min(cluster.stability for cluster in fit([ball], metaclusters=5, refits=9).clusters) < 0.5
 
 
 def test_a_cluster_without_a_clear_majority_says_so(draws: list[NkDraw]) -> None:
     rng = np.random.default_rng(4)
     mixed = [NkDraw(d.sample, d.values, rng.choice(["terminal", "early_dim"], len(d.values))) for d in draws]
-    largest = fit(mixed, bootstrap=0).clusters[0]
+    largest = fit(mixed, refits=3).clusters[0]
     assert largest.subset == AMBIGUOUS
     assert largest.cl_id == ""
 
@@ -129,14 +125,14 @@ def test_one_percent_of_the_reference_is_novel(draws: list[NkDraw], reference: C
 
 
 def test_few_events_give_fewer_prototypes() -> None:
-    few = fit([draw("few", 55, 1)], bootstrap=2)
+    few = fit([draw("few", 55, 1)], refits=3)
     assert len(few.prototypes) == 5
     assert 1 <= len(few.clusters) <= 5
 
 
 def test_equal_events_are_one_cluster() -> None:
     equal = NkDraw("equal", np.full((500, 6), 0.5, np.float32), np.full(500, "other_dim"))
-    one = fit([equal], bootstrap=2)
+    one = fit([equal], refits=3)
     assert [(c.number, c.fraction, c.stability) for c in one.clusters] == [(1, 1.0, 1.0)]
 
 
@@ -206,7 +202,7 @@ def test_markers_of_one_transform_share_a_scale_and_other_transforms_have_their_
         )
         for d in DETECTORS
     ]
-    mixed = fit(thousandfold, detectors=detectors, bootstrap=0)
+    mixed = fit(thousandfold, detectors=detectors, refits=3)
     assert len({float(width) for width in mixed.width}) == 2
     assert set(SUBSETS) <= {cluster.subset for cluster in mixed.clusters}
 

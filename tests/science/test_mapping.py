@@ -26,7 +26,16 @@ def reference(prototypes: int = 40) -> ClusterReference:
         metaclusters=(np.arange(prototypes) % 3 + 1).astype(np.int32),
         radius=np.full(prototypes, 0.5, np.float32),
         clusters=tuple(
-            Cluster(number=n, subset="bright", shares={"bright": 1.0}, cl_id="", medians={}, fraction=1 / 3)
+            Cluster(
+                number=n,
+                subset="bright",
+                shares={"bright": 1.0},
+                cl_id="",
+                medians={},
+                fraction=1 / 3,
+                stability=1.0,
+                seed_agreement=1.0,
+            )
             for n in (1, 2, 3)
         ),
     )
@@ -115,6 +124,15 @@ def test_a_reference_without_clusters_maps_everything_to_none() -> None:
 def test_no_events_map_to_no_clusters() -> None:
     cluster, novelty = map_events(events(0), reference())
     assert cluster.shape == novelty.shape == (0,)
+
+
+def test_events_beyond_the_limit_are_in_no_cluster_and_keep_their_novelty() -> None:
+    some = events(500)
+    cluster, novelty = map_events(some, reference())
+    limited, same = map_events(some, reference(), max_novelty=1.0)
+    assert same.tobytes() == novelty.tobytes()
+    assert np.array_equal(limited, np.where(novelty > 1, UNASSIGNED, cluster))
+    assert 0 < np.count_nonzero(limited == UNASSIGNED) < 500
 
 
 def test_novelty_is_one_at_the_radius() -> None:

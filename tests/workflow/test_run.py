@@ -68,7 +68,7 @@ def test_headers_are_those_of_the_contract(finished_study: Path) -> None:
     sample = samples(finished_study)[0]["sample"]
     of_controls = ("compensation", "compensation_pairs")  # which this study does not compensate by
     for name, columns in ((n, c) for n, c in COLUMNS.items() if n not in of_controls):
-        place = f"samples/{sample}" if name == "gate_error" else "cohort"
+        place = f"samples/{sample}" if name in ("gate_error", "nk_drift") else "cohort"
         header = (finished_study / "results" / place / f"{name}.tsv").read_text(encoding="utf-8").split("\n", 1)[0]
         assert header.split("\t") == list(columns)
 
@@ -112,6 +112,7 @@ def test_a_new_sample_runs_itself_and_what_sums_over_it(study: Path, planned: Pl
         ("chimerism", "mixed: 0.02", "chimerism", {"gate", "assign", "hla_cuts", "counts", "page_sample"}),
         ("clustering", "export_events: 500", "export_nk", {"gate", "assign", "chimerism", "page_sample"}),
         ("qc", "min_nk_events: 7", "gate", {"survey"}),
+        ("clustering", "max_shift: 0.2", "assign", {"gate", "survey"}),
     ],
 )
 def test_a_setting_reruns_what_uses_it(

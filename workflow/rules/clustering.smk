@@ -1,8 +1,19 @@
 """NK clusters and subsets."""
 
 FITTED = [
-    f"clustering.{name}" for name in ("prototypes", "metaclusters", "events_per_sample", "bootstrap", "min_share")
+    f"clustering.{name}"
+    for name in (
+        "prototypes",
+        "metaclusters",
+        "events_per_sample",
+        "max_events",
+        "refits",
+        "min_share",
+        "max_novelty",
+        "align",
+    )
 ]
+MAPPED = [f"clustering.{name}" for name in ("max_novelty", "max_unassigned", "max_shift", "align")]
 
 for _panel in PANELS:
     if not Path(f"results/reference/{_panel}/v{VERSION}/clusters/reference.json").exists():
@@ -12,6 +23,7 @@ for _panel in PANELS:
                 f"fit_clusters_{_panel}"
             input:
                 lineages=expand("results/samples/{sample}/lineages.parquet", sample=reference_samples(_panel)),
+                controls=controls_of_reference(_panel),
                 panel=literal(STUDY.panels[_panel]),
                 subsets=literal(knowledge("nk_subsets.tsv")),
             output:
@@ -22,8 +34,9 @@ for _panel in PANELS:
                 f"results/benchmarks/fit-clusters/{_panel}.v{VERSION}.tsv"
             params:
                 settings=settings(*FITTED),
+                versions=versions_of_reference(_panel),
             shell:
-                'nktrace fit-clusters --panel {input.panel:q} --subsets {input.subsets:q} --settings {params.settings:q} --output "$(dirname {output:q})" {input.lineages:q} 2> {log:q}'
+                'nktrace fit-clusters --panel {input.panel:q} --subsets {input.subsets:q} --settings {params.settings:q} --controls {input.controls:q} {params.versions:q} --output "$(dirname {output:q})" -- {input.lineages:q} 2> {log:q}'
 
 
 rule assign:
@@ -33,19 +46,23 @@ rule assign:
         shifts="results/samples/{sample}/shifts.parquet",
         panel=panel_of_sample,
         subsets=literal(knowledge("nk_subsets.tsv")),
+        checks="results/samples/{sample}/gate_checks.tsv",
         reference=reference_of_sample("clusters"),
+        controls=controls_to_align_to,
         cuts=cuts_of_sample,
     output:
         nk="results/samples/{sample}/nk.parquet",
         subsets="results/samples/{sample}/subsets.tsv",
         error="results/samples/{sample}/subset_error.tsv",
+        qc="results/samples/{sample}/qc.tsv",
+        drift="results/samples/{sample}/nk_drift.tsv",
     log:
         "results/logs/assign/{sample}.log",
     benchmark:
         "results/benchmarks/assign/{sample}.tsv"
     params:
         row=sample_row,
-        settings=settings(),
+        settings=settings(*MAPPED),
         code=code_digest("assign"),
     shell:
-        'nktrace assign --sample {params.row:q} --panel {input.panel:q} --subsets {input.subsets:q} --settings {params.settings:q} --reference "$(dirname {input.reference:q})" --cuts {input.cuts:q} --shifts {input.shifts:q} --output-dir results/samples/{wildcards.sample:q} {input.lineages:q} 2> {log:q}'
+        'nktrace assign --sample {params.row:q} --panel {input.panel:q} --subsets {input.subsets:q} --settings {params.settings:q} --reference "$(dirname {input.reference:q})" --cuts {input.cuts:q} --checks {input.checks:q} --controls {input.controls:q} --shifts {input.shifts:q} --output-dir results/samples/{wildcards.sample:q} {input.lineages:q} 2> {log:q}'

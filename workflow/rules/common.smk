@@ -145,6 +145,32 @@ def reference_surveys(panel):
     return samples + [s.sample for s in fmo if s.batch in batches or s.sample in STUDY.reference_samples]
 
 
+def lineages_of_batch_controls(batches, panel):
+    """Of the controls that markers are aligned by; none where nothing is aligned, so that nothing waits for them."""
+    if SETTINGS.clustering.align == "none":
+        return []
+    controls = [s for s in gated_samples(panel) if s.role is Role.BATCH_CONTROL and s.batch in batches]
+    return [f"results/samples/{s.sample}/lineages.parquet" for s in controls]
+
+
+def controls_to_align_to(wildcards):
+    """The batch controls that a sample is aligned by."""
+    sample = STUDY.samples[wildcards.sample]
+    return lineages_of_batch_controls({sample.batch}, sample.panel)
+
+
+def controls_of_reference(panel):
+    """The batch controls of all batches that a panel's reference is fitted on."""
+    return lineages_of_batch_controls({STUDY.samples[s].batch for s in reference_samples(panel)}, panel)
+
+
+def versions_of_reference(panel):
+    """How a fit is told of the version of the clusters before it, where there is one."""
+    place = f"results/reference/{panel}"
+    older = [v for v in range(1, VERSION) if Path(f"{place}/v{v}/clusters/reference.json").exists()]
+    return ["--version", f"{place}/v{VERSION}", "--previous", f"{place}/v{older[-1]}"] if older else []
+
+
 def baseline_of_sample(wildcards):
     """The survey of the patient's baseline, where it is another sample of the same panel."""
     baseline = STUDY.baseline_of(STUDY.samples[wildcards.sample])
@@ -239,7 +265,8 @@ PATIENTS = [patient for patient in STUDY.patients if STUDY.samples_of(patient)]
 SAMPLES = [s.sample for s in gated_samples()]
 PANELS = sorted({s.panel for s in gated_samples()})
 SAMPLE_TABLES = ("populations", "gates", "overrides", "qc", "subsets")
-PATIENT_TABLES = ("counts", "chimerism", "chimerism_by_antibody", "trajectories", "kinetics")
+PATIENT_TABLES = ("counts", "chimerism", "chimerism_by_antibody", "trajectories", "kinetics", "subset_change")
+COHORT_TABLES = (*SAMPLE_TABLES, *PATIENT_TABLES, "subset_change_tests", "cohort", "clusters")
 
 
 def all_fcs(wildcards):
@@ -272,13 +299,21 @@ def sample_and_patient_tables():
 
 
 def cohort_tables():
-    return [f"results/cohort/{name}.tsv" for name in (*SAMPLE_TABLES, *PATIENT_TABLES, "cohort", "clusters")]
+    return [f"results/cohort/{name}.tsv" for name in COHORT_TABLES]
 
 
 def sample_rows(wildcards):
     """Who each gated sample is, as JSON."""
     return dump_rows(
-        {"sample": s.sample, "patient": s.patient, "day": s.day, "role": s.role, "panel": s.panel, "batch": s.batch}
+        {
+            "sample": s.sample,
+            "patient": s.patient,
+            "day": s.day,
+            "role": s.role,
+            "panel": s.panel,
+            "batch": s.batch,
+            "material": s.material,
+        }
         for s in gated_samples()
     )
 

@@ -40,7 +40,7 @@ rule gate:
         shifts="results/samples/{sample}/shifts.parquet",
         overrides="results/samples/{sample}/overrides.tsv",
         gatingml="results/samples/{sample}/gates.xml",
-        qc="results/samples/{sample}/qc.tsv",
+        checks="results/samples/{sample}/gate_checks.tsv",
         lineages="results/samples/{sample}/lineages.parquet",
         pictures="results/samples/{sample}/pictures.npz",
         quality="results/samples/{sample}/quality.npz",

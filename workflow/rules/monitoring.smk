@@ -71,15 +71,16 @@ rule chimerism:
 
 
 rule trajectories:
-    """Curves over time of a patient, and what is read off them."""
+    """Curves over time of a patient, what is read off them, and the changes of its NK subsets."""
     input:
-        of_timeline("subsets.tsv"),
+        of_timeline("subsets.tsv", "subset_error.tsv", "qc.tsv"),
         counts="results/patients/{patient}/counts.tsv",
         chimerism="results/patients/{patient}/chimerism.tsv",
     output:
         trajectories="results/patients/{patient}/trajectories.tsv",
         kinetics="results/patients/{patient}/kinetics.tsv",
         curves="results/patients/{patient}/curves.tsv",
+        subset_change="results/patients/{patient}/subset_change.tsv",
     log:
         "results/logs/trajectories/{patient}.log",
     benchmark:

@@ -17,28 +17,33 @@ rule cohort:
     params:
         samples=sample_rows,
         patients=patient_rows,
-        settings=settings(),
+        settings=settings("kinetics.days", "kinetics.window"),
         code=code_digest("cohort"),
     shell:
         "nktrace cohort --samples {params.samples:q} --patients {params.patients:q} --settings {params.settings:q} --results results --references {input.references:q} 2> {log:q}"
 
 
 rule export_nk:
-    """A fixed draw of NK cells of the cohort, for scanpy."""
+    """A fixed draw of NK cells of the cohort, for scanpy and for pictures."""
     input:
-        expand("results/samples/{sample}/nk.parquet", sample=[s.sample for s in whole_samples()]),
+        nk=expand("results/samples/{sample}/nk.parquet", sample=[s.sample for s in whole_samples()]),
+        panels=[literal(STUDY.panels[panel]) for panel in PANELS],
+        subsets=literal(knowledge("nk_subsets.tsv")),
+        references=expand("results/reference/{panel}/v{version}/clusters/reference.json", panel=PANELS, version=VERSION),
+        scales=expand("results/reference/{panel}/v{version}/gates/reference.json", panel=PANELS, version=VERSION),
     output:
-        "results/cohort/nk.h5ad",
+        nk="results/cohort/nk.h5ad",
+        embedding="results/cohort/embedding.npz",
     log:
         "results/logs/export-nk.log",
     benchmark:
         "results/benchmarks/export-nk.tsv"
     params:
         samples=sample_rows,
-        settings=settings("clustering.export_events"),
+        settings=settings("clustering.export_events", "clustering.embedding"),
         code=code_digest("export_nk"),
     shell:
-        "nktrace export-nk --rows {params.samples:q} --settings {params.settings:q} --output {output:q} {input:q} 2> {log:q}"
+        "nktrace export-nk --rows {params.samples:q} --panels {input.panels:q} --subsets {input.subsets:q} --references {input.references:q} --settings {params.settings:q} --output {output.nk:q} --embedding {output.embedding:q} {input.nk:q} 2> {log:q}"
 
 
 rule page_sample:
@@ -51,6 +56,7 @@ rule page_sample:
                 "gates.tsv",
                 "overrides.tsv",
                 "qc.tsv",
+                "nk_drift.tsv",
                 "subsets.tsv",
                 "pictures.npz",
                 "quality.npz",
@@ -93,6 +99,7 @@ rule page_cohort:
     """The page that people open first."""
     input:
         cohort_tables(),
+        "results/cohort/embedding.npz",
     output:
         "results/report/index.html",
     log:

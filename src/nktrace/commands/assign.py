@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from nktrace.files.checks import write_checks
 from nktrace.files.choices import from_json
 from nktrace.files.clusters import read_reference
 from nktrace.files.hla_cuts import read_hla_cuts
@@ -18,15 +21,22 @@ from nktrace.files.panels import read_panel
 from nktrace.files.rows import load_sample
 from nktrace.files.shifts import read_shifts, write_gate_error
 from nktrace.files.subset_rules import read_subset_rules
-from nktrace.files.tables import write_table
+from nktrace.files.tables import read_table, write_table
 from nktrace.model.chimerism import HlaCut
+from nktrace.model.clusters import NOT_ALIGNED, ClusterReference
 from nktrace.model.errors import ReferenceUnusable
 from nktrace.model.events import Events, Mask
 from nktrace.model.lineages import Lineages
+from nktrace.model.nk_drift import MarkerShift
 from nktrace.model.panel import Kind, Panel
+from nktrace.model.quality import Check
 from nktrace.model.subsets import NK, SubsetCount
-from nktrace.science.mapping import map_events
+from nktrace.science.drawing import generator
+from nktrace.science.mapping import map_events, reference_values
+from nktrace.science.nk_alignment import aligned, alignment_check, control_quantiles
+from nktrace.science.nk_drift import marker_shifts, shift_checks, unassigned_check
 from nktrace.science.subset_error import subset_shifts
+from nktrace.science.subset_probability import subset_probabilities
 from nktrace.science.subsets import call_subsets, nk_members
 
 
@@ -39,15 +49,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--settings", required=True, type=from_json, metavar="JSON")
     parser.add_argument("--reference", required=True, metavar="DIR", help="cluster reference of the panel")
     parser.add_argument("--cuts", nargs="?", help="hla_cuts.tsv of the patient; without it there are no HLA calls")
+    parser.add_argument("--checks", required=True, help="gate_checks.tsv of the sample")
+    parser.add_argument("--controls", nargs="*", default=[], help="lineages.parquet of the batch's controls")
     parser.add_argument("--output-dir", required=True, metavar="DIR", help="results/samples/SAMPLE")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write nk.parquet, subsets.tsv and its gate error; a sample that could not be read gives all without rows."""
+    """Write nk.parquet, subsets.tsv and its gate error, qc.tsv and nk_drift.tsv.
+
+    A sample that could not be read gives all without rows, but for the checks that say so.
+    """
     panel = read_panel(args.panel)
     rules = read_subset_rules(args.subsets)
     reference = read_reference(args.reference)
     lineages = read_lineages(args.lineages)
+    gate_checks = read_table(args.checks, "qc")
     sample, output = args.sample.sample, Path(args.output_dir)
     for name, of_panel in (("the cluster reference", reference.panel), ("the sample", lineages.panel)):
         if of_panel != panel.name:
@@ -56,6 +72,8 @@ def run(args: argparse.Namespace) -> int:
         write_nk(output / "nk.parquet", _nothing(sample, panel))
         write_table(output / "subsets.tsv", "subsets", [])
         write_gate_error(output / "subset_error.tsv", sample, [])
+        write_table(output / "nk_drift.tsv", "nk_drift", [])
+        write_checks(output / "qc.tsv", sample, [], before=gate_checks)
         return 0
     error = subset_shifts(rules, lineages, read_shifts(args.shifts))
     calls = call_subsets(
@@ -66,21 +84,69 @@ def run(args: argparse.Namespace) -> int:
         doubts=lineages.doubts,
         shifts=error,
     )
-    cluster, novelty = map_events(lineages.nk_markers, reference)
+    sure = subset_probabilities(rules, lineages, calls, level=args.settings.level)
+    mapped = _mapped(args, lineages, reference, panel)
     nk = NkTable(
         sample=sample,
         panel=panel.name,
         event=lineages.event[lineages.nk_rows],
         markers=lineages.nk_markers,
-        cluster=cluster,
+        cluster=mapped.cluster,
         subset=calls.labels,
-        novelty=novelty,
+        subset_probability=sure.called,
+        novelty=mapped.novelty,
         hla=_hla_calls(lineages, panel, _nk_cuts(read_hla_cuts(args.cuts), panel) if args.cuts else {}),
     )
     write_nk(output / "nk.parquet", nk)
-    write_table(output / "subsets.tsv", "subsets", [_row(sample, count) for count in calls.counts])
+    write_table(output / "subsets.tsv", "subsets", [_row(sample, count) for count in sure.counts])
     write_gate_error(output / "subset_error.tsv", sample, error)
+    write_table(output / "nk_drift.tsv", "nk_drift", [_drift_row(sample, shift) for shift in mapped.shifts])
+    write_checks(output / "qc.tsv", sample, mapped.checks, before=gate_checks)
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Mapped:
+    """NK events on the clusters of the reference, shape (nk events,) each, and how far they stand from them."""
+
+    cluster: NDArray[np.int32]
+    novelty: NDArray[np.float32]
+    shifts: tuple[MarkerShift, ...]
+    checks: tuple[Check, ...]
+
+
+def _mapped(args: argparse.Namespace, lineages: Lineages, reference: ClusterReference, panel: Panel) -> _Mapped:
+    """Map the NK events, aligned where that is asked for, and hold them against the reference."""
+    clustering, sample = args.settings.clustering, args.sample
+    if reference.align != clustering.align:
+        raise ReferenceUnusable(
+            f"was fitted with clustering.align: {reference.align}, and is used with {clustering.align}",
+            where=args.reference,
+            mend="Set it back, or raise reference_version to fit a new one",
+        )
+    values = reference_values(lineages.nk_markers, reference)
+    own = None
+    checks: list[Check] = []
+    if clustering.align != NOT_ALIGNED:
+        controls = map(read_lineages, args.controls)
+        by_batch = control_quantiles(controls, panel=reference.panel, markers=reference.markers)
+        own = by_batch.get(lineages.batch)
+        checks.append(alignment_check(own, reference.quantiles, batch=lineages.batch))
+    moved = aligned(values, own, reference.quantiles)
+    cluster, novelty = map_events(Events(moved, reference.markers), reference, max_novelty=clustering.max_novelty)
+    left_out = sample.left_out(panel)
+    shifts = marker_shifts(
+        values,
+        reference,
+        level=args.settings.level,
+        rng=generator(args.settings.seed, sample.sample, "drift"),
+        aligned=None if moved is values else moved,
+        left_out=left_out,
+    )
+    max_novelty, limit = clustering.max_novelty, clustering.max_unassigned
+    checks.append(unassigned_check(cluster, reference, max_novelty=max_novelty, limit=limit, left_out=left_out))
+    checks += shift_checks(shifts, limit=clustering.max_shift)
+    return _Mapped(cluster, novelty, shifts, tuple(checks))
 
 
 def _nk_cuts(cuts: Sequence[HlaCut], panel: Panel) -> dict[str, float]:
@@ -113,9 +179,21 @@ def _nothing(sample: str, panel: Panel) -> NkTable:
         markers=Events(np.empty((0, len(markers)), np.float32, order="F"), markers),
         cluster=np.empty(0, np.int32),
         subset=np.empty(0, np.str_),
+        subset_probability=np.empty(0, np.float32),
         novelty=np.empty(0, np.float32),
         hla={detector.marker: None for detector in panel.of_kind(Kind.HLA)},
     )
+
+
+def _drift_row(sample: str, found: MarkerShift) -> dict[str, object]:
+    return {
+        "sample": sample,
+        "marker": found.marker,
+        "shift": found.shift.value,
+        "ci_low": found.shift.low,
+        "ci_high": found.shift.high,
+        "aligned_shift": found.aligned.value,
+    }
 
 
 def _row(sample: str, count: SubsetCount) -> dict[str, object]:
@@ -130,4 +208,7 @@ def _row(sample: str, count: SubsetCount) -> dict[str, object]:
         "ci_high": count.fraction.high,
         "status": count.status.value,
         "reason": count.reason or None,
+        "probability": count.probability,
+        "expected_events": count.expected_events,
+        "support": count.support,
     }

@@ -14,7 +14,7 @@ from nktrace.files.tables import read_table, write_table
 from nktrace.model.study import Role
 
 SAMPLE_TABLES = ("populations", "gates", "overrides", "qc", "subsets")
-PATIENT_TABLES = ("counts", "chimerism", "chimerism_by_antibody", "trajectories", "kinetics")
+PATIENT_TABLES = ("counts", "chimerism", "chimerism_by_antibody", "trajectories", "kinetics", "subset_change")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write results/cohort/: the stacked tables, cohort.tsv and clusters.tsv."""
+    """Write results/cohort/: the stacked tables, subset_change_tests.tsv, cohort.tsv and clusters.tsv."""
+    from nktrace.science.subset_change_cohort import EXACT, compare_changes
     from nktrace.science.summaries import summarise_cohort
 
     samples = load_rows(args.samples, "--samples")
@@ -46,7 +47,12 @@ def run(args: argparse.Namespace) -> int:
         level=args.settings.level,
         seed=args.settings.seed,
     )
-    write_table(cohort / "cohort.tsv", "cohort", summary)
+    changes = read_table(cohort / "subset_change.tsv", "subset_change")
+    level, kinetics = args.settings.level, args.settings.kinetics
+    tests = list(compare_changes(patients, changes, days=kinetics.days, window=kinetics.window, level=level))
+    write_table(cohort / "subset_change_tests.tsv", "subset_change_tests", (test.test_row() for test in tests))
+    exact = (test.cohort_row(level=level) for test in tests if test.method == EXACT)
+    write_table(cohort / "cohort.tsv", "cohort", (*summary, *exact))
     _write_clusters(cohort / "clusters.tsv", args.references, samples, args.results / "samples")
     return 0
 

@@ -25,7 +25,7 @@ from nktrace.model.control_drift import BatchControl
 from nktrace.model.errors import CompensationError, GatingError, NktraceError, PanelMismatch, UnreadableFcs
 from nktrace.model.events import Events
 from nktrace.model.gates import ROOT, Boolean, ExcessSettings, Gate, GatedSample, GatingRow
-from nktrace.model.lineages import Lineages
+from nktrace.model.lineages import Lineages, gates_below_nk
 from nktrace.model.overrides import Override
 from nktrace.model.panel import Kind, Panel
 from nktrace.model.quality import Check, Verdict
@@ -334,6 +334,7 @@ def _lineages(
         nk_rows=np.flatnonzero(nk[event]),
         nk_markers=events.take(markers).select(nk),
         doubts=doubts(gated.gates),
+        nk_gates=gates_below_nk(gated.gates),
     )
 
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from nktrace.files.atomic import replacing
+from nktrace.files.embedding import read_embeddings
 from nktrace.files.rows import load_rows
 from nktrace.files.tables import read_rows, read_table
 from nktrace.pages.cohort import cohort_page
@@ -22,7 +23,15 @@ def run(args: argparse.Namespace) -> int:
     """Read the cohort's tables, write the page."""
     tables = {
         name: read_table(args.directory / f"{name}.tsv", name)
-        for name in ("trajectories", "kinetics", "chimerism", "subsets", "overrides")
+        for name in (
+            "trajectories",
+            "kinetics",
+            "chimerism",
+            "subsets",
+            "overrides",
+            "subset_change",
+            "subset_change_tests",
+        )
     }
     html = cohort_page(
         samples=args.samples,
@@ -31,6 +40,7 @@ def run(args: argparse.Namespace) -> int:
         **tables,
         summary=read_table(args.directory / "cohort.tsv", "cohort"),
         clusters=read_rows(args.directory / "clusters.tsv"),
+        embeddings=read_embeddings(args.directory / "embedding.npz"),
     )
     with replacing(args.output) as draft:
         draft.write_text(html, encoding="utf-8")

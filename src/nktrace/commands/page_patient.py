@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     """Read the patient's tables and those of its samples, write its page."""
     tables = {
         name: read_table(args.results / f"{name}.tsv", name)
-        for name in ("counts", "chimerism", "trajectories", "kinetics")
+        for name in ("counts", "chimerism", "trajectories", "kinetics", "subset_change")
     }
     here = {directory.name for directory in args.samples}
     html = patient_page(

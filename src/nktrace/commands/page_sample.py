@@ -31,7 +31,7 @@ def write_page(sample: Sample, directory: Path, output: Path | str) -> None:
     """Read a sample's tables and pictures in results/samples/SAMPLE, write its page."""
     tables = {
         name: read_table(directory / f"{name}.tsv", name)
-        for name in ("populations", "gates", "overrides", "qc", "subsets")
+        for name in ("populations", "gates", "overrides", "qc", "nk_drift", "subsets")
     }
     html = sample_page(
         sample,
@@ -40,6 +40,7 @@ def write_page(sample: Sample, directory: Path, output: Path | str) -> None:
         checks=tables["qc"],
         subsets=tables["subsets"],
         overrides=tables["overrides"],
+        drift=tables["nk_drift"],
         recount=read_recount(directory),
         pictures=read_pictures(directory / "pictures.npz"),
         quality=read_quality_pictures(directory / "quality.npz"),

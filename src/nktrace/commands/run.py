@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
 def unreadable(study: Path, sample: str) -> str:
     """Why a sample's file could not be read; empty where it could, or where it was not tried yet."""
-    table = study / "results" / "samples" / sample / "qc.tsv"
+    table = study / "results" / "samples" / sample / "gate_checks.tsv"
     if not table.is_file():
         return ""
     rows = read_table(table, "qc")

@@ -1,4 +1,4 @@
-"""`nktrace trajectories`: curves over time and kinetics of one patient."""
+"""`nktrace trajectories`: curves over time, kinetics, and changes of NK subsets of one patient."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from nktrace.files.choices import from_json, values_of
 from nktrace.files.rows import load_patient
+from nktrace.files.shifts import read_gate_error
 from nktrace.files.tables import read_table, write_rows, write_table
+from nktrace.model.study import Sample
 
 if TYPE_CHECKING:
     from nktrace.science.following import Followed
+    from nktrace.science.subset_change import Tube
 
 CURVES = ("patient", "measure", "platform", "day", "fitted", "fitted_low", "fitted_high")
 
@@ -27,15 +30,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write trajectories.tsv (the visits), curves.tsv (a fine grid of days, for pictures) and kinetics.tsv."""
+    """Write trajectories.tsv (the visits), curves.tsv (a fine grid of days), kinetics.tsv and subset_change.tsv."""
     from nktrace.science.following import follow
+    from nktrace.science.subset_change import subset_changes
     from nktrace.science.visits import Timeline, counted, donor, fractions
 
     patient, settings = args.patient.patient, args.settings
     timeline = Timeline(args.patient.samples)
     counts = read_table(args.counts, "counts")
     chimerism = read_table(args.chimerism, "chimerism")
-    subsets = [row for sample in args.samples for row in read_table(sample / "subsets.tsv", "subsets")]
+    of_patient = {sample.sample: sample for sample in args.patient.samples}
+    tubes = [_tube(path, of_patient[path.name]) for path in args.samples if path.name in of_patient]
+    subsets = [row for tube in tubes for row in tube.subsets]
     series = [
         *counted(patient.patient, timeline, counts),
         *donor(patient.patient, timeline, chimerism, counts),
@@ -52,7 +58,21 @@ def run(args: argparse.Namespace) -> int:
     write_table(args.output_dir / "trajectories.tsv", "trajectories", (row for one in followed for row in _visits(one)))
     write_rows(args.output_dir / "curves.tsv", CURVES, (row for one in followed for row in _grid(one)))
     write_table(args.output_dir / "kinetics.tsv", "kinetics", (row for one in followed for row in _quantities(one)))
+    changes = subset_changes(patient.patient, tubes, level=settings.level)
+    write_table(args.output_dir / "subset_change.tsv", "subset_change", changes)
     return 0
+
+
+def _tube(directory: Path, sample: Sample) -> Tube:
+    from nktrace.science.subset_change import Tube
+
+    failed = [row for row in read_table(directory / "qc.tsv", "qc") if row["status"] == "fail"]
+    return Tube(
+        sample=sample,
+        subsets=read_table(directory / "subsets.tsv", "subsets"),
+        shifts=read_gate_error(directory / "subset_error.tsv"),
+        failures=[f"{row['check']} ({row['reason'] or row['value']})".replace("; ", ", ") for row in failed],
+    )
 
 
 def _visits(one: Followed) -> Iterator[dict[str, Any]]:

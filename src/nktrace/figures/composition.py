@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from nktrace.figures.svg import CATEGORIES, FAINT, INK, SOFT, add, drawing, path, titled, to_text
+from nktrace.figures.svg import FAINT, INK, SOFT, add, drawing, path, titled, to_text
+from nktrace.model.palette import category_colors
 
 _LEFT, _TOP, _FOOT = 42.0, 8.0, 36.0
-
-
-def subset_colors(names: Sequence[str]) -> dict[str, str]:
-    """A colour per subset, the same on every page that lists the same subsets."""
-    return {name: CATEGORIES[index % len(CATEGORIES)] for index, name in enumerate(names)}
+_LETTER, _PALE = 6.2, 0.4  # width of a letter of the days; opacity of a bar that rests on little
 
 
 def composition(
@@ -21,6 +18,7 @@ def composition(
     *,
     name: str,
     titles: Mapping[str, Sequence[str]],
+    pale: Sequence[bool] = (),
     width: float = 560,
     height: float = 240,
 ) -> str:
@@ -31,6 +29,7 @@ def composition(
         shares: fractions of each subset, one per bar; nan is drawn as nothing.
         name: what a screen reader says.
         titles: the tooltip of each subset's part of each bar.
+        pale: bars that rest on little; none where empty.
     """
     root = drawing(width, height, name=name)
     tall, step = height - _TOP - _FOOT, (width - _LEFT - 6) / max(1, len(days))
@@ -40,8 +39,8 @@ def composition(
         words = f"{100 * share:g}\u202f%"
         add(root, "text", words, x=_LEFT - 6, y=y + 3.7, text_anchor="end", font_size=10.5, fill=SOFT)
     bar = min(step * 0.78, 64.0)
-    every = max(1, math.ceil(26 / step))
-    colors = subset_colors(list(shares))
+    every = max(1, math.ceil((_LETTER * max((len(day) for day in days), default=0) + 6) / step))
+    colors = category_colors(list(shares))
     for index, label in enumerate(days):
         middle, base = _LEFT + (index + 0.5) * step, 0.0
         for subset, values in shares.items():
@@ -50,10 +49,13 @@ def composition(
             top = base + values[index]
             group = titled(root, titles[subset][index])
             y = _TOP + (1 - top) * tall
-            add(group, "rect", x=middle - bar / 2, y=y, width=bar, height=values[index] * tall, fill=colors[subset])
+            rect = add(group, "rect", x=middle - bar / 2, y=y, width=bar, height=values[index] * tall)
+            rect.set("fill", colors[subset])
+            if pale and pale[index]:
+                rect.set("fill-opacity", str(_PALE))
             base = top
         if index % every == 0:
             add(root, "text", label, x=middle, y=height - 22, text_anchor="middle", font_size=10.5, fill=SOFT)
-    words, middle = "days from the infusion", (_LEFT + width - 6) / 2
+    words, middle = "day from the infusion, a bar per sample", (_LEFT + width - 6) / 2
     add(root, "text", words, x=middle, y=height - 6, text_anchor="middle", font_size=11, fill=INK)
     return to_text(root)

@@ -31,7 +31,7 @@ _LEFT, _TOP, _END, _FOOT = 50.0, 12.0, 14.0, 38.0
 class Point:
     """One observation. A censored one lies somewhere below its value, which is the limit of detection.
 
-    `title` is what its tooltip says; `low` and `high` may be nan.
+    One that is `above` lies somewhere above it. `title` is what its tooltip says; `low` and `high` may be nan.
     """
 
     day: float
@@ -39,7 +39,13 @@ class Point:
     low: float = math.nan
     high: float = math.nan
     censored: bool = False
+    above: bool = False
     title: str = ""
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the value is a bound only."""
+        return self.censored or self.above
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +78,13 @@ class Track:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One series of points among others; `dash` as in SVG, empty for a whole line."""
+    """One series of points among others; `dash` as in SVG, empty for a whole line; points alone are not `joined`."""
 
     name: str
     points: Sequence[Point]
     color: str
     dash: str = ""
+    joined: bool = True
 
 
 class _Frame:
@@ -134,10 +141,7 @@ def curve_picture(track: Track, *, days: Days, width: float = 370, height: float
     if not math.isnan(low):
         top = frame.y(high)
         add(area, "rect", x=0, y=top, width=wide, height=max(0.0, frame.y(low) - top), fill=NORMAL, fill_opacity=0.65)
-    for value in track.thresholds:
-        dash = titled(area, f"threshold: {value:g} {track.unit}")
-        line = path([(0, frame.y(value)), (wide, frame.y(value))])
-        add(dash, "path", d=line, stroke=SOFT, stroke_dasharray="5 4", fill="none")
+    _thresholds(frame, track.thresholds, track.unit)
     for day, what in track.events:
         _event(frame, day, what)
     _curve(frame, track)
@@ -148,22 +152,32 @@ def curve_picture(track: Track, *, days: Days, width: float = 370, height: float
     return to_text(root)
 
 
-def overlay(lines: Sequence[Line], *, name: str, unit: str) -> str:
-    """Several series on shared axes, as SVG; dotted towards a value that lies below its limit of detection."""
+def overlay(
+    lines: Sequence[Line],
+    *,
+    name: str,
+    unit: str,
+    days: Days | None = None,
+    thresholds: Sequence[float] = (),
+    width: float = 560,
+    height: float = 330,
+) -> str:
+    """Several series on shared axes, as SVG; dotted towards a value of which a bound only is known."""
     points = [point for line in lines for point in line.points]
-    days = days_of([Track(name=name, unit=unit, points=points)])
-    width, height = 560.0, 330.0
+    days = days or days_of([Track(name=name, unit=unit, points=points)])
     root = drawing(width, height, name=f"{name} of each patient over time, {unit}")
-    frame = _Frame(root, width, height, days, spanning([point.value for point in points], log=True))
+    known = [value for p in points for value in (p.value, p.low, p.high) if math.isfinite(value)]
+    frame = _Frame(root, width, height, days, spanning([*known, *thresholds], log=True))
+    _thresholds(frame, thresholds, unit)
     for line in lines:
         group = titled(frame.area, line.name)
-        for before, after in pairwise(line.points):
+        for before, after in pairwise(line.points if line.joined else ()):
             ends = path([(frame.x(p.day), frame.y(p.value)) for p in (before, after)])
-            dash = "1.5 3.5" if before.censored or after.censored else line.dash
+            dash = "1.5 3.5" if before.bounded or after.bounded else line.dash
             style = {"stroke_dasharray": dash} if dash else {}
             add(group, "path", d=ends, stroke=line.color, stroke_width=1.6, stroke_opacity=0.8, fill="none", **style)
         for point in line.points:
-            _mark(titled(group, point.title), frame, point, line.color)
+            _point(frame, point, line.color)
     return to_text(root)
 
 
@@ -185,7 +199,7 @@ def sparkline(points: Sequence[Point], *, days: Days, values: Axis, name: str) -
         add(root, "path", d=path(seen), stroke=DONOR, stroke_width=1.2, stroke_opacity=0.5, fill="none")
     for point in points:
         x, y = at(point)
-        _symbol(titled(root, point.title), x, y, 2.6, DONOR, censored=point.censored)
+        _symbol(titled(root, point.title), x, y, 2.6, DONOR, point)
     return to_text(root)
 
 
@@ -201,6 +215,13 @@ def _values(track: Track) -> Axis:
     elif known:
         known += [0.0]
     return spanning(known, log=track.log)
+
+
+def _thresholds(frame: _Frame, values: Sequence[float], unit: str) -> None:
+    for value in values:
+        dash = titled(frame.area, f"threshold: {value:g} {unit}")
+        line = path([(0, frame.y(value)), (frame.width, frame.y(value))])
+        add(dash, "path", d=line, stroke=SOFT, stroke_dasharray="5 4", fill="none")
 
 
 def _event(frame: _Frame, day: float, what: str) -> None:
@@ -231,20 +252,17 @@ def _limits(frame: _Frame, limits: Sequence[tuple[float, float]], *, name: str, 
 
 def _point(frame: _Frame, point: Point, color: str) -> None:
     group = titled(frame.area, point.title)
-    if not point.censored and math.isfinite(point.low) and math.isfinite(point.high):
+    if not point.bounded and math.isfinite(point.low) and math.isfinite(point.high):
         x = frame.x(point.day)
         ends = path([(x, frame.y(point.low)), (x, frame.y(point.high))])
         add(group, "path", d=ends, stroke=color, stroke_width=1.5, fill="none")
-    _mark(group, frame, point, color)
+    _symbol(group, frame.x(point.day), frame.y(point.value), 4.2, color, point)
 
 
-def _mark(group: Element, frame: _Frame, point: Point, color: str) -> None:
-    _symbol(group, frame.x(point.day), frame.y(point.value), 4.2, color, censored=point.censored)
-
-
-def _symbol(group: Element, x: float, y: float, size: float, color: str, *, censored: bool) -> None:
-    if censored:
-        corners = [(x - size, y - size * 0.8), (x + size, y - size * 0.8), (x, y + size)]
+def _symbol(group: Element, x: float, y: float, size: float, color: str, point: Point) -> None:
+    if point.bounded:
+        down = -1 if point.above else 1
+        corners = [(x - size, y - down * size * 0.8), (x + size, y - down * size * 0.8), (x, y + down * size)]
         add(group, "path", d=path(corners, closed=True), stroke=color, stroke_width=1.4, fill="#fff")
     else:
         add(group, "circle", cx=x, cy=y, r=size, fill=color, stroke="#fff", stroke_width=0.8)

@@ -28,11 +28,13 @@ from nktrace.figures.svg import (
     to_text,
     window,
 )
+from nktrace.model.nk_drift import MarkerShift
 from nktrace.model.quality_pictures import ControlPicture, DriftPicture, FlowPicture, SpillPicture
 
 WIDTH, HEIGHT = 420.0, 226.0
 _LEFT, _TOP, _END, _FOOT = 56.0, 12.0, 14.0, 42.0
 CUT = "#f3c7c9"
+_MARKERS = 12  # in the picture of shifts: those that move most
 
 
 class _Frame:
@@ -190,6 +192,40 @@ def control_picture(control: ControlPicture) -> str:
                 x, y = frame.x(i), frame.y(value)
                 add(group, "circle", cx=x, cy=y, r=5, stroke=line, stroke_width=1.6, fill=fill)
     return to_text(root)
+
+
+def shift_picture(shifts: Sequence[MarkerShift], limit: float) -> str:
+    """Where markers of the NK cells stand from the reference; hollow before and filled after an alignment."""
+    drawn = sorted((s for s in shifts if s.shift.known), key=lambda s: -max(abs(s.shift.value), _after(s)))[:_MARKERS]
+    if not drawn:
+        return ""
+    reach = 100 * max(1.3 * limit, *(1.1 * max(abs(s.shift.low), abs(s.shift.high), _after(s)) for s in drawn))
+    root = drawing(WIDTH, HEIGHT, name="Markers of the NK cells beside the reference")
+    names = [s.marker if len(s.marker) <= 8 else s.marker[:7] + "…" for s in drawn]
+    ticks = [(float(i), name) for i, name in enumerate(reversed(names))]
+    axes = Linear(-reach, reach), Linear(-0.6, len(drawn) - 0.4)
+    frame = _Frame(root, *axes, names=("shift (% of the marker's range)", ""), y_ticks=ticks)
+    left = frame.x(-100 * limit)
+    width = frame.x(100 * limit) - left
+    add(frame.area, "rect", x=left, y=0, width=width, height=frame.height, fill=NORMAL, fill_opacity=0.6)
+    frame.line([(0.0, axes[1].low), (0.0, axes[1].high)], SOFT, dash="4 4")
+    for row, shift in enumerate(reversed(drawn)):
+        after = f", {shift.aligned.value:+.1%} aligned" if shift.aligned.known else ""
+        group = titled(frame.area, f"{shift.marker}: {shift.shift.value:+.1%}{after}")
+        y, final = frame.y(row), shift.aligned if shift.aligned.known else shift.shift
+        color = DONOR if abs(final.value) > limit else PLAIN
+        ends = [(frame.x(100 * end), y) for end in (shift.shift.low, shift.shift.high)]
+        add(group, "path", d=path(ends), stroke=color, stroke_opacity=0.5, fill="none")
+        if shift.aligned.known:
+            way = [(frame.x(100 * s.value), y) for s in (shift.shift, shift.aligned)]
+            add(group, "path", d=path(way), stroke=LINE, fill="none")
+        for place, fill in ((shift.shift, "#fff"), (final, color)):
+            add(group, "circle", cx=frame.x(100 * place.value), cy=y, r=4, stroke=color, stroke_width=1.5, fill=fill)
+    return to_text(root)
+
+
+def _after(shift: MarkerShift) -> float:
+    return abs(shift.aligned.value) if shift.aligned.known else 0.0
 
 
 def limit_bar(value: float, limit: float, *, over: bool, least: bool = False) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
+from nktrace.model.palette import CATEGORIES as CATEGORIES
+
 Element = ET.Element
 
 INK, SOFT, LINE, FAINT = "#1c2733", "#52606d", "#c5ced8", "#e8ecf1"
 DONOR, PLAIN, GATE, NORMAL = "#c2410c", "#1d4ed8", "#d1242f", "#dcf1e3"
-# Okabe & Ito 2008, the yellow and the sky blue darkened for thin lines on white: told apart by colour-blind readers
-CATEGORIES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#b8a600", "#7f7f7f")
 
 
 def drawing(width: float, height: float, *, name: str) -> Element:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nktrace.files.checks import write_checks
 from nktrace.files.gatingml import write_gating_ml
 from nktrace.files.lineages import write_lineages
 from nktrace.files.pictures import write_pictures
@@ -59,7 +60,7 @@ class Gating:
         gated: gates and members.
         shifts: what one standard error of each gate changes.
         overridden: rows of overrides.tsv.
-        checks: rows of qc.tsv.
+        checks: rows of gate_checks.tsv, the first of qc.tsv.
         exported: for gates.xml.
         lineages: for the later steps.
         pictures, quality_pictures: for the page.
@@ -91,7 +92,7 @@ def write_gating(directory: Path, gating: Gating, *, level: float) -> None:
     write_gate_error(directory / "gate_error.tsv", gating.sample, net)
     write_shifts(directory / "shifts.parquet", gating.shifts)
     write_table(directory / "overrides.tsv", "overrides", gating.overridden)
-    write_table(directory / "qc.tsv", "qc", [_check_row(gating.sample, check) for check in gating.checks])
+    write_checks(directory / "gate_checks.tsv", gating.sample, gating.checks)
     write_exported(directory, gating.exported)
     write_lineages(directory / "lineages.parquet", gating.lineages)
     write_pictures(directory / "pictures.npz", gating.pictures)
@@ -154,14 +155,3 @@ def cut_rows(sample: str, gated: GatedSample) -> Rows:
         for gate in gated.gates
         for edge in gate.edges
     ]
-
-
-def _check_row(sample: str, check: Check) -> dict[str, object]:
-    return {
-        "sample": sample,
-        "check": check.check,
-        "value": check.value,
-        "limit": check.limit,
-        "status": check.status.value,
-        "reason": check.reason,
-    }

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from nktrace.files.atomic import replacing
 from nktrace.model.errors import NktraceError
 from nktrace.model.events import Events
-from nktrace.model.lineages import Lineages
+from nktrace.model.gates import Edge
+from nktrace.model.lineages import Lineages, NkGate
 
 _MEMBER, _HLA, _MARKER = "in:", "hla:", "marker:"
 
@@ -30,6 +32,7 @@ def write_lineages(path: Path | str, lineages: Lineages) -> None:
         full[lineages.nk_rows] = lineages.nk_markers.column(marker)
         columns[_MARKER + marker] = full
     note = {k: getattr(lineages, k) for k in ("sample", "panel", "batch", "failure", "doubts")}
+    note["nk_gates"] = [_gate_facts(gate) for gate in lineages.nk_gates]
     table = pa.table({name: pa.array(values) for name, values in columns.items()})
     table = table.replace_schema_metadata({"nktrace": json.dumps(note)})
     with replacing(path) as draft:
@@ -64,6 +67,7 @@ def read_lineages(path: Path | str) -> Lineages:
         values[:, column] = full[nk_rows]
     note = json.loads(metadata[b"nktrace"])
     note["doubts"] = {population: tuple(flags) for population, flags in note.get("doubts", {}).items()}
+    note["nk_gates"] = tuple(_gate(facts) for facts in note.get("nk_gates", ()))
     return Lineages(
         **note,
         event=columns["event"],
@@ -72,3 +76,20 @@ def read_lineages(path: Path | str) -> Lineages:
         nk_rows=nk_rows,
         nk_markers=Events(values, tuple(markers)),
     )
+
+
+_EDGE = ("channel", "edge", "value", "low", "high")
+
+
+def _gate_facts(gate: NkGate) -> dict[str, Any]:
+    return {
+        "population": gate.population,
+        "parent": gate.parent,
+        "edges": [[getattr(edge, name) for name in _EDGE] for edge in gate.edges],
+        "expression": gate.expression,
+    }
+
+
+def _gate(facts: dict[str, Any]) -> NkGate:
+    edges = tuple(Edge(**dict(zip(_EDGE, cells, strict=True))) for cells in facts["edges"])
+    return NkGate(**(facts | {"edges": edges}))

@@ -31,6 +31,7 @@ class NkTable:
         markers: transformed values, shape (n, markers).
         cluster: from 1; `UNASSIGNED` (null in the file) where there is none.
         subset: empty (null in the file) where there is none.
+        subset_probability: that the event truly is of its subset; nan (null in the file) where that is not known.
         novelty: nan where there is no cluster.
         hla: per HLA marker which events are positive; None (null in the file) where no usable cut exists.
     """
@@ -41,6 +42,7 @@ class NkTable:
     markers: Events
     cluster: NDArray[np.int32]
     subset: NDArray[np.str_]
+    subset_probability: NDArray[np.float32]
     novelty: NDArray[np.float32]
     hla: Mapping[str, Mask | None]
 
@@ -53,6 +55,7 @@ class NkTable:
             markers=self.markers.select(rows),
             cluster=self.cluster[rows],
             subset=self.subset[rows],
+            subset_probability=self.subset_probability[rows],
             novelty=self.novelty[rows],
             hla={marker: None if positive is None else positive[rows] for marker, positive in self.hla.items()},
         )
@@ -68,7 +71,9 @@ def write_nk(path: Path | str, nk: NkTable) -> None:
         columns[marker] = pa.array(nk.markers.column(marker), pa.float32())
     columns["cluster"] = pa.array(nk.cluster, pa.int32(), mask=nk.cluster == UNASSIGNED)
     columns["subset"] = pa.array(nk.subset, pa.string(), mask=nk.subset == "")
-    columns["novelty"] = pa.array(nk.novelty, pa.float32(), mask=np.isnan(nk.novelty))
+    for name in ("subset_probability", "novelty"):
+        values = getattr(nk, name)
+        columns[name] = pa.array(values, pa.float32(), mask=np.isnan(values))
     for marker, positive in nk.hla.items():
         columns[HLA_PREFIX + marker] = pa.nulls(len(nk.event), pa.bool_()) if positive is None else pa.array(positive)
     note = {"sample": nk.sample, "panel": nk.panel, "markers": nk.markers.channels, "hla": list(nk.hla)}
@@ -101,6 +106,7 @@ def read_nk(path: Path | str) -> NkTable:
             markers=Events(values, tuple(note["markers"])),
             cluster=columns["cluster"].fill_null(UNASSIGNED).to_numpy(),
             subset=columns["subset"].fill_null("").to_numpy().astype(np.str_),
+            subset_probability=columns["subset_probability"].fill_null(math.nan).to_numpy(),
             novelty=columns["novelty"].fill_null(math.nan).to_numpy(),
             hla=hla,
         )

@@ -8,13 +8,17 @@ from pathlib import Path
 
 from nktrace.files.cells import CellError, Choice, Column
 from nktrace.files.sheet_text import Row, Sheet, read_sheet
+from nktrace.files.tables import CLUSTERS_BEFORE, CLUSTERS_BEHIND
 from nktrace.model.errors import StudyFaults
 from nktrace.model.panel import Detector, Kind, Panel, marker_key
 
 _COFACTOR = re.compile(r"\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 _LINEAR_KINDS = (Kind.TIME, Kind.SCATTER)
-# columns of nk.parquet that are not markers, and the word for "all events" in a gating table
-_TAKEN = frozenset({"event", "cluster", "subset", "novelty", "root", "sample", "patient", "batch"})
+# columns of nk.parquet and clusters.tsv that are not markers, and the word for "all events" in a gating table
+_TAKEN = frozenset(
+    {"event", "cluster", "subset", "subset_probability", "novelty", "root", "sample", "patient", "batch"}
+    | {*CLUSTERS_BEFORE, *CLUSTERS_BEHIND}
+)
 
 
 def _transform(text: str) -> None:

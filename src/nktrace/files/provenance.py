@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import importlib.util
 import json
 import platform
 from dataclasses import fields
@@ -23,6 +24,7 @@ WORDS = {"keyword", "none", "controls"}  # compensations that are no file
 PACKAGES = (
     "numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "flowkit", "flowio", "anndata", "snakemake", "pydantic",
 )  # fmt: skip
+EXTRAS = {"umap-learn": "umap"}  # optional packages and their modules
 
 
 def collect(study: Path) -> dict[str, Any]:
@@ -43,7 +45,7 @@ def collect(study: Path) -> dict[str, Any]:
     return {
         "nktrace": {"version": __version__, "code_sha256": _code()},
         "python": platform.python_version(),
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "packages": {name: importlib.metadata.version(name) for name in (*PACKAGES, *_extras())},
         "configuration": {"settings": settings.model_dump(mode="json"), "files": hashes(study / "config", study)},
         "inputs": {
             sample.sample: {"fcs": sample.fcs, "sha256": sha256(study / sample.fcs)}
@@ -65,6 +67,10 @@ def collect(study: Path) -> dict[str, Any]:
         "overrides": [_override(override, study) for override in sheets.overrides],
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _extras() -> list[str]:
+    return [package for package, module in EXTRAS.items() if importlib.util.find_spec(module)]
 
 
 def _override(override: Override, study: Path) -> dict[str, Any]:

@@ -79,16 +79,32 @@ class Clustering(Section):
 
     prototypes: int = Field(default=100, ge=4)
     """k-means prototypes."""
-    metaclusters: int = Field(default=10, ge=2)
-    """Clusters that the prototypes are joined to."""
-    events_per_sample: int = Field(default=2_000, ge=50)
+    metaclusters: int = Field(default=0, ge=0)
+    """Clusters that the prototypes are joined to; 0: as many as the events show."""
+    events_per_sample: int = Field(default=5_000, ge=50)
     """NK events drawn from each reference sample (all, where there are fewer): large samples outweigh no others."""
-    bootstrap: int = Field(default=10, ge=0)
-    """Resamples behind the stability of a cluster."""
+    max_events: int = Field(default=60_000, ge=1_000)
+    """NK events drawn from all reference samples together; with more samples each gives fewer."""
+    refits: int = Field(default=9, ge=3)
+    """Refits on halves of the events, behind the consensus and the stability of clusters."""
     min_share: float = Field(default=0.6, gt=0, le=1)
     """Share of a cluster's cells that a subset needs to give it its name; below it, the cluster is ambiguous."""
+    max_novelty: float = Field(default=1.5, ge=1)
+    """Distance to the nearest prototype, over the one that holds 99 % of its events, beyond which an NK event is in no
+    cluster."""
+    max_unassigned: float = Field(default=0.02, gt=0, le=1)
+    """Share of a sample's NK events in no cluster: more is a warning, five times this a failure."""
+    max_shift: float = Field(default=0.07, gt=0, le=1)
+    """Shift of a marker of the NK cells against the reference, as a share of its range: more is a warning, twice this
+    a failure, unless there are so few events that the interval reaches below half of it."""
+    align: str = Field(default="none", pattern="^(none|batch_control)$")
+    """Whether markers are aligned to the reference by the batch's controls before clustering: `none`, or
+    `batch_control`. A reference is used as it was fitted: a change needs a new `reference_version`."""
     export_events: int = Field(default=20_000, ge=100)
     """NK events in nk.h5ad, as many from each sample."""
+    embedding: str = Field(default="auto", pattern="^(auto|umap|pca|none)$")
+    """Two axes on which NK events are drawn: `umap` (needs `pip install nktrace[umap]`), `pca`, `none`, or `auto`: umap
+    where that is installed, else pca."""
 
 
 class Chimerism(Section):

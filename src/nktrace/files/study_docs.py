@@ -61,7 +61,7 @@ def commented_settings(data_dir: str) -> str:
         elif section := _section(field.annotation):
             lines.append(f"#{name}:")
             for key, inner in section.model_fields.items():
-                lines.append(f"#  # {inner.description}")
+                lines.append(f"#  # {' '.join((inner.description or '').split())}")
                 lines.append(f"#  {key}: {_yaml(inner.get_default(call_default_factory=True))}")
         else:
             lines.append(f"#{name}: {_yaml(field.default)}")

@@ -50,10 +50,11 @@ COLUMNS = (
     Column(name="subset", kind=Identifier(), needed=True, na=False, doc="Its name, unique in the table."),
     Column(
         name="priority",
-        kind=Number(low=1),
+        kind=Number(low=0, above_low=True),
         needed=True,
         when="for exclusive subsets",
-        doc="Exclusive subsets are tried in this order, and a cell belongs to the first that it meets.",
+        doc="Exclusive subsets are tried in this order, and a cell belongs to the first that it meets: a part of "
+        "a subset has a smaller number than the whole, `0.5` to stand before `1`.",
     ),
     Column(
         name="kind",
@@ -128,7 +129,7 @@ def _rule(row: Row, sheet: Sheet) -> SubsetRule:
 
 
 def _check_order(rules: Sequence[SubsetRule], sheet: Sheet) -> None:
-    """Every NK cell ends in exactly one exclusive subset, and no row stands behind one that takes them all."""
+    """Every NK cell ends in exactly one exclusive subset, and no row stands behind one that takes all its cells."""
     exclusive = sorted((rule for rule in rules if rule.priority is not None), key=lambda rule: rule.priority or 0)
     for first, second in itertools.pairwise(exclusive):
         if first.priority == second.priority:
@@ -136,6 +137,20 @@ def _check_order(rules: Sequence[SubsetRule], sheet: Sheet) -> None:
         if first.catches_all:
             what = f"{first.subset} takes every NK cell, and leaves none to {second.subset}"
             sheet.fault(what, column="priority", mend=f"Give {first.subset} the largest number.")
+    for first, second in itertools.combinations(exclusive, 2):
+        if not first.catches_all and _implies(second, first):
+            what = f"{second.subset} gets no cell: all that meet it meet {first.subset}, which comes first"
+            mend = f"Give {second.subset} a smaller number than {first.subset}."
+            sheet.fault(what, column="priority", mend=mend)
     if not exclusive or not exclusive[-1].catches_all:
         mend = "Let the last exclusive row require `nk` alone, as other_nk does."
         sheet.fault("NK cells that meet no rule have nowhere to go", column="required", mend=mend)
+
+
+def _implies(part: SubsetRule, whole: SubsetRule) -> bool:
+    """Whether every cell that meets `part` meets `whole`: each clause of the one follows from a clause of the other."""
+
+    def signs(rule: SubsetRule) -> list[set[tuple[tuple[str, ...], bool]]]:
+        return [{(sign.populations, sign.positive) for sign in clause} for clause in rule.required]
+
+    return all(any(narrow <= wide for narrow in signs(part)) for wide in signs(whole))

@@ -70,6 +70,15 @@ COLUMNS: dict[str, dict[str, type]] = {
         "events_high": int,
     },
     "qc": {"sample": str, "check": str, "value": float, "limit": float, "status": str, "reason": str},
+    # shift: share of the reference's range, NA where it was not estimated; aligned_shift: NA without alignment
+    "nk_drift": {
+        "sample": str,
+        "marker": str,
+        "shift": float,
+        "ci_low": float,
+        "ci_high": float,
+        "aligned_shift": float,
+    },
     "subsets": {
         "sample": str,
         "subset": str,
@@ -81,6 +90,9 @@ COLUMNS: dict[str, dict[str, type]] = {
         "ci_high": float,
         "status": str,
         "reason": str,
+        "probability": float,
+        "expected_events": float,
+        "support": float,
     },
     "counts": {
         "sample": str,
@@ -151,6 +163,39 @@ COLUMNS: dict[str, dict[str, type]] = {
         "status": str,
         "reason": str,
     },
+    "subset_change": {
+        "patient": str,
+        "sample": str,
+        "subset": str,
+        "cl_id": str,
+        "day": float,
+        "baseline_sample": str,
+        "baseline_day": float,
+        "fraction": float,
+        "baseline_fraction": float,
+        "log_ratio": float,
+        "ci_low": float,
+        "ci_high": float,
+        "status": str,
+        "reason": str,
+    },
+    "subset_change_tests": {
+        "subset": str,
+        "group": str,
+        "day": float,
+        "n": int,
+        "estimate": float,
+        "ci_low": float,
+        "ci_high": float,
+        "level_reached": float,
+        "p": float,
+        "p_adjusted": float,
+        "method": str,
+        "smallest_p": float,
+        "detectable": float,
+        "detectable_adjusted": float,
+        "note": str,
+    },
     "cohort": {
         "measure": str,
         "quantity": str,
@@ -199,6 +244,10 @@ COLUMNS: dict[str, dict[str, type]] = {
     },
 }
 COLUMNS["chimerism_by_antibody"] = COLUMNS["chimerism"]
+
+# clusters.tsv has a column per marker, its median: what stands before and behind these; no marker can have such a name
+CLUSTERS_BEFORE = ("panel", "cluster", "subset", "cl_id")
+CLUSTERS_BEHIND = ("fraction", "stability", "subset_share", "members", "seed_agreement", "unstable")
 
 
 def cell(value: Any) -> str:

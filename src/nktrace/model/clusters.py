@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -11,6 +10,9 @@ from numpy.typing import NDArray
 
 UNASSIGNED = 0
 AMBIGUOUS = "ambiguous"
+NOT_ALIGNED = "none"
+MIN_STABILITY = 0.6
+"""Jaccard index under which a cluster is not to be trusted (Hennig 2007, 10.1016/j.csda.2006.11.025)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +25,8 @@ class Cluster:
         cl_id: Cell Ontology id of the subset, empty without one.
         medians: per clustering marker, on the transformed scale.
         fraction: of the reference draw.
-        stability: mean Jaccard index with the best match over refits on resampled events; nan without refits.
+        stability: mean Jaccard index with the best match over refits on halves of the events.
+        seed_agreement: the same over fits of other seeds.
     """
 
     number: int
@@ -32,7 +35,19 @@ class Cluster:
     cl_id: str
     medians: Mapping[str, float]
     fraction: float
-    stability: float = math.nan
+    stability: float
+    seed_agreement: float
+
+    @property
+    def unstable(self) -> bool:
+        """Whether it did not come back: in half of the events, or from another seed."""
+        return min(self.stability, self.seed_agreement) < MIN_STABILITY
+
+    @property
+    def largest_subsets(self) -> str:
+        """The one or two subsets that most members belong to, with their shares, for people."""
+        largest = [(subset, share) for subset, share in self.shares.items() if share > 0][:2]
+        return ", ".join(f"{subset} {share:.2f}" for subset, share in largest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +63,11 @@ class ClusterReference:
         clusters: one per number, ascending.
         samples: events that each reference sample gave.
         reason: why there are no clusters; empty where there are.
+        places, spreads: median and sd of the populations that most samples have, on the clustered scale, shape
+            (populations, markers): what the markers of a sample are held against (science/nk_drift.py).
+        align: how samples were aligned before the fit, and are to be before they are mapped: none, or batch_control.
+        quantiles: of each marker in the controls that samples are aligned to, on the transformed scale, shape
+            (markers, quantiles); without quantiles where no batch of the reference has a control.
     """
 
     panel: str
@@ -60,6 +80,10 @@ class ClusterReference:
     clusters: tuple[Cluster, ...] = ()
     samples: Mapping[str, int] = field(default_factory=dict)
     reason: str = ""
+    places: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    spreads: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    align: str = NOT_ALIGNED
+    quantiles: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
 
 
 def empty_reference(panel: str, *, samples: Mapping[str, int], reason: str) -> ClusterReference:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -77,6 +78,9 @@ class SubsetCount:
     Attributes:
         fraction: of the NK cells, with its interval.
         reason: why it is not resolvable; or by which markers it was decided, and how far supporting signs agree.
+        probability: mean probability of its events that they truly are of this subset; nan without events.
+        expected_events: sum of that probability over all NK events: the count with the overlap of markers in it.
+        support: mean share of the supporting signs, of those that are gated, that its events show; nan without any.
     """
 
     subset: str
@@ -86,3 +90,6 @@ class SubsetCount:
     fraction: Interval = UNKNOWN
     status: SubsetStatus
     reason: str = ""
+    probability: float = math.nan
+    expected_events: float = math.nan
+    support: float = math.nan

@@ -9,10 +9,12 @@ from typing import Any
 from nktrace.figures.axes import spanning
 from nktrace.figures.curves import Line, Point, Track, days_of, overlay, sparkline
 from nktrace.figures.svg import CATEGORIES
+from nktrace.model.embedding import Embedding
 from nktrace.pages.answers import SEEN
-from nktrace.pages.clusters import heat_maps
-from nktrace.pages.patient_figures import FRACTION, composition_figure, share_point
+from nktrace.pages.clusters import cluster_sections
+from nktrace.pages.patient_figures import FRACTION, composition_figure, exclusive_subsets, share_point
 from nktrace.pages.render import drawn, page
+from nktrace.pages.subset_changes import cohort_changes
 from nktrace.pages.words import day, interval
 
 Row = Mapping[str, Any]
@@ -35,7 +37,10 @@ def cohort_page(
     summary: Sequence[Row],
     subsets: Sequence[Row],
     clusters: Sequence[Mapping[str, str]],
+    embeddings: Sequence[Embedding] = (),
     overrides: Sequence[Row] = (),
+    subset_change: Sequence[Row] = (),
+    subset_change_tests: Sequence[Row] = (),
 ) -> str:
     """The HTML of results/report/index.html.
 
@@ -44,7 +49,9 @@ def cohort_page(
         checks, trajectories, kinetics, chimerism, summary, subsets: rows of the cohort's tables; `summary` is
             cohort.tsv.
         clusters: rows of clusters.tsv as text.
+        embeddings: NK cells of each panel on two axes.
         overrides: rows of overrides.tsv of all samples.
+        subset_change, subset_change_tests: rows of these tables.
     """
     worst: dict[str, str] = {}
     for row in checks:
@@ -70,7 +77,8 @@ def cohort_page(
         ],
         summary=known,
         compositions=_compositions(patients, samples, subsets),
-        clusters=heat_maps(clusters),
+        changes=cohort_changes(patients, subset_change, subset_change_tests),
+        clusters=cluster_sections(clusters, embeddings, exclusive_subsets(subsets)),
         overrides=overrides,
     )
 

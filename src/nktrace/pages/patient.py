@@ -15,6 +15,7 @@ from nktrace.pages.patient_figures import (
     subset_figures,
 )
 from nktrace.pages.render import page
+from nktrace.pages.subset_changes import patient_changes
 
 Row = Mapping[str, Any]
 
@@ -36,6 +37,7 @@ def patient_page(
     thresholds: Mapping[str, Sequence[float]],
     events: Sequence[Mapping[str, str]] = (),
     overrides: Sequence[Row] = (),
+    subset_change: Sequence[Row] = (),
 ) -> str:
     """The HTML of a patient's page.
 
@@ -46,6 +48,7 @@ def patient_page(
         thresholds: cells per microlitre that count as recovery, by measure.
         events: what happened to the patient, from events.tsv.
         overrides: rows of overrides.tsv of all its samples.
+        subset_change: the patient's table.
     """
     marks = [(float(row["day"]), row["kind"]) for row in events]
     fitted = Curves(trajectories, curves, marks)
@@ -62,6 +65,7 @@ def patient_page(
             name="NK subsets of each sample, stacked shares of NK cells",
         ),
         subset_figures=subset_figures(fitted),
+        changes=patient_changes(subset_change),
         shares=_shares(samples, chimerism),
         chimerism=chimerism,
         kinetics=[row for row in kinetics if row["measure"] == "donor_nk"],

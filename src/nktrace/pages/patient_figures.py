@@ -7,17 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nktrace.figures.composition import composition, subset_colors
+from nktrace.figures.composition import composition
 from nktrace.figures.curves import Point, Track, curve_picture, days_of
 from nktrace.figures.svg import PLAIN
+from nktrace.model.palette import category_colors
+from nktrace.model.subsets import STATE_PREFIX
 from nktrace.pages.render import drawn
-from nktrace.pages.words import day, interval, label, percent
+from nktrace.pages.words import day, interval, label, number, percent
 
 Row = Mapping[str, Any]
 Figure = dict[str, Any]
 
 RECONSTITUTION = ("lymphocytes", "nk", "cd3", "cd4_t", "cd8_t", "b_cells")
 FRACTION = "fraction"
+FEW_CELLS = 100  # a bar of fewer NK cells is pale
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +133,9 @@ def composition_figure(
         name: what a screen reader says.
         size: width and height of the picture.
     """
-    exclusive = [row for row in subsets if not row["subset"].startswith("state:") and row["nk_events"]]
-    names = list(dict.fromkeys(row["subset"] for row in exclusive))
-    found = {(row["sample"], row["subset"]): row for row in exclusive if not math.isnan(row["fraction_of_nk"])}
+    names = exclusive_subsets(subsets)
+    known = [row for row in subsets if row["nk_events"] and not math.isnan(row["fraction_of_nk"])]
+    found = {(row["sample"], row["subset"]): row for row in known}
     shown = [(sample, at) for sample, at in samples if sum((sample, name) in found for name in names) > 1]
     if not shown:
         return None
@@ -141,17 +144,26 @@ def composition_figure(
     for subset in names:
         rows = [(at, found.get((sample, subset))) for sample, at in shown]
         shares[subset] = [math.nan if row is None else row["fraction_of_nk"] for _, row in rows]
-        titles[subset] = [
-            f"{label(subset)}, day {day(at)}: {interval(row, 'fraction_of_nk', show='percent')}" if row else ""
-            for at, row in rows
-        ]
-    picture = composition([day(at) for _, at in shown], shares, name=name, titles=titles, **size)
+        titles[subset] = [_share_title(row, at) if row else "" for at, row in rows]
+    cells = {row["sample"]: row["nk_events"] for row in known}
+    pale = [cells[sample] < FEW_CELLS for sample, _ in shown]
+    picture = composition([day(at) for _, at in shown], shares, name=name, titles=titles, pale=pale, **size)
     return {"image": drawn(picture), "legend": legend(names)}
+
+
+def _share_title(row: Row, at: float) -> str:
+    shown = interval(row, "fraction_of_nk", show="percent")
+    return f"{label(row['subset'])}, day {day(at)}: {shown} of {number(row['nk_events'])} NK cells ({row['sample']})"
+
+
+def exclusive_subsets(subsets: Sequence[Row]) -> list[str]:
+    """The names in the order of the rules, which every table has in full: so a subset has one colour on all pages."""
+    return list(dict.fromkeys(row["subset"] for row in subsets if not row["subset"].startswith(STATE_PREFIX)))
 
 
 def legend(subsets: Sequence[str]) -> list[tuple[str, str]]:
     """The name and the colour of each subset."""
-    return [(label(name), color) for name, color in subset_colors(subsets).items()]
+    return [(label(name), color) for name, color in category_colors(subsets).items()]
 
 
 def _observed(row: Row, scale: float) -> Point:

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nktrace.figures.quality import control_picture, drift_picture, flow_picture, limit_bar, spill_picture
+from nktrace.figures.quality import (
+    control_picture,
+    drift_picture,
+    flow_picture,
+    limit_bar,
+    shift_picture,
+    spill_picture,
+)
+from nktrace.model.intervals import Interval
+from nktrace.model.nk_drift import MarkerShift
 from nktrace.model.pictures import Picture
 from nktrace.model.quality_pictures import QualityPictures
 from nktrace.pages.render import drawn
 from nktrace.pages.words import label
+from nktrace.science.nk_drift import SHIFT
 
 Row = Mapping[str, Any]
 
 _LEAST = ("events", "nk_events")  # checks whose limit is a least number
 _GATES = {"margin": "margin", "doublets": "singlets", "dead": "live", "nk_events": "nk"}
+_SHIFTS = "nk_shifts"
 _FIGURES = {"time_removed": "flow_rate"}
 _CAPTIONS = {
     "flow_rate": "Events per second. The green band passes, the dashed line is the median; what is shaded is cut out.",
@@ -23,11 +35,19 @@ _CAPTIONS = {
     "the line through them. A right compensation lays it level.",
     "control_drift": "The marker that moves most, in the controls of all batches. Filled: this sample's batch; dashed: "
     "the median of the others.",
+    _SHIFTS: "How far the NK populations stand from those of the reference, whatever their shares are; the green band "
+    "passes. Hollow: before, filled: after the alignment by the batch's control, where there is one.",
 }
 
 
-def quality_figures(pictures: QualityPictures, checks: Sequence[Row]) -> list[dict[str, Any]]:
-    """The pictures of checks, each with its row, in the order of the rows."""
+def quality_figures(pictures: QualityPictures, checks: Sequence[Row], drift: Sequence[Row]) -> list[dict[str, Any]]:
+    """The pictures of checks, each with its row, in the order of the rows.
+
+    Args:
+        pictures: of the checks of the gates.
+        checks: rows of qc.tsv.
+        drift: rows of nk_drift.tsv.
+    """
     images = {
         "flow_rate": flow_picture(pictures.flow) if pictures.flow else "",
         "signal_drift": drift_picture(pictures.drift) if pictures.drift else "",
@@ -35,11 +55,25 @@ def quality_figures(pictures: QualityPictures, checks: Sequence[Row]) -> list[di
         "control_drift": control_picture(pictures.control) if pictures.control else "",
     }
     rows = {row["check"]: row for row in checks}
+    shifted = [row for row in checks if row["check"].startswith(SHIFT) and row["status"] != "skipped"]
+    if shifted:  # one picture of all markers
+        images[_SHIFTS] = shift_picture([_marker_shift(row) for row in drift], shifted[0]["limit"])
+        worst = min((row["status"] for row in shifted), key=("fail", "warn", "pass").index)
+        rows[_SHIFTS] = {"check": _SHIFTS, "status": worst, "reason": ""}
     return [
         {"row": rows[check], "image": drawn(image), "name": label(check), "caption": _CAPTIONS[check]}
         for check, image in images.items()
         if image and check in rows
     ]
+
+
+def _marker_shift(row: Row) -> MarkerShift:
+    aligned = row["aligned_shift"]
+    return MarkerShift(
+        marker=row["marker"],
+        shift=Interval(row["shift"], row["ci_low"], row["ci_high"]),
+        aligned=Interval(aligned, math.nan, math.nan),
+    )
 
 
 def with_bars(
@@ -60,7 +94,7 @@ def with_bars(
         bar, anchor = "", ""
         if value is not None and limit is not None and limit > 0:
             bar = limit_bar(value, limit, over=row["status"] in ("warn", "fail"), least=check in _LEAST)
-        if (figure := _FIGURES.get(check, check)) in drawn_checks:
+        if (figure := _SHIFTS if check.startswith(SHIFT) else _FIGURES.get(check, check)) in drawn_checks:
             anchor = f"check-{figure}"
         elif (gate := _GATES.get(check)) in populations:
             anchor = f"gate-{gate}"

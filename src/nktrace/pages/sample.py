@@ -29,6 +29,7 @@ def sample_page(
     pictures: Sequence[Picture],
     overrides: Sequence[Row] = (),
     quality: QualityPictures = QualityPictures(),  # noqa: B008 (frozen)
+    drift: Sequence[Row] = (),
     recount: Recount | None = None,
 ) -> str:
     """The HTML of a sample's page.
@@ -39,10 +40,11 @@ def sample_page(
         pictures: gates over the density of their parents.
         overrides: rows of overrides.tsv.
         quality: pictures of the checks.
+        drift: rows of nk_drift.tsv.
         recount: what FlowKit made of the gates when it was last asked.
     """
     tree = _tree(populations)
-    figures = quality_figures(quality, checks)
+    figures = quality_figures(quality, checks, drift)
     checks = with_bars(checks, figures, pictures)
     by_status = {
         status: [row for row in checks if row["status"] == status] for status in ("fail", "warn", "pass", "skipped")

@@ -122,6 +122,9 @@ _LABELS = {
     "ever_detected": "Patients in whom they were ever detected, share",
     "nadir_day": "Day of the nadir",
     "cl_id": "Cell Ontology",
+    "nk_unassigned": "NK cells in no cluster",
+    "nk_alignment": "NK markers aligned by the batch's control",
+    "nk_shifts": "NK markers beside the reference",
 }
 
 
@@ -129,7 +132,8 @@ def label(name: str | None) -> str:
     """A population, measure or quantity as people write it."""
     if name is None:
         return ""
-    return _LABELS.get(name) or name.removeprefix("fraction:").replace("state:", "state: ").replace("_", " ")
+    words = name.removeprefix("fraction:").replace("state:", "state: ").replace("nk_shift:", "NK shift: ")
+    return _LABELS.get(name) or words.replace("_", " ")
 
 
 def _missing(value: float | None) -> bool:

@@ -18,15 +18,19 @@ from nktrace.model.panel import Detector, Kind, Panel
 from nktrace.model.subsets import SubsetRule
 from nktrace.science.drawing import draw_rows, generator
 from nktrace.science.mapping import nearest_prototype, scaled_values
+from nktrace.science.metaclusters import Labels, consensus, joined
+from nktrace.science.prototypes import fit_prototypes, thinned
 from nktrace.science.subsets import by_priority, nk_members, normalised, subset_index
 
 # Lineage markers whose level tells NK cells apart, of man and mouse; the others are the same on all of them.
 NK_LINEAGE_MARKERS = frozenset({"cd56", "cd16", "nk1_1", "nkp46", "cd335", "cd49b"})
 EVENTS_PER_PROTOTYPE = 10  # fewer NK events than this per prototype: fewer prototypes
 EVENTS_PER_RADIUS = 100  # a 99th percentile of fewer distances is taken from the metacluster, or from all
-STABILITY_EVENTS = 10_000  # size of a resample: enough for a cluster of 0.5 %, and quick
 SMALLEST_RADIUS = 1e-6
-SMALLEST_SHARE = 0.1  # of the mean prototype's events; one with fewer makes no cluster of its own
+SMALLEST_SHARE = 0.02  # of the mean prototype's events; one with fewer makes no cluster of its own
+OUTLIERS = 5  # fewer events are no population
+SEEDS = 3  # fits whose agreement tells what hangs on the seed
+MOST_WEIGHT = 10.0  # of a sample's events, over that of the sample with most: few events cannot stand for many
 
 
 def clustering_detectors(panel: Panel) -> tuple[Detector, ...]:
@@ -75,26 +79,25 @@ def fit_reference(
     rules: Sequence[SubsetRule],
     prototypes: int,
     metaclusters: int,
-    bootstrap: int,
+    refits: int,
     min_share: float,
     seed: int,
 ) -> ClusterReference:
     """Fit the clusters of a panel; the order of the draws does not matter, and the same input gives the same bytes.
 
     Markers of one transform share one scale, the widest range (0.1 to 99.9 %) among them: scaled each by its own, a
-    marker that is the same on all cells would bring its noise to the height of a real difference. Prototypes by
-    k-means, then again with each event weighted by one over the square root of its neighbourhood's size, so that rare
-    regions keep prototypes of their own. They are joined by average linkage: where more clusters are asked than there
-    are populations, Ward's method would halve the large ones, average linkage splits off thin edges, which their low
-    stability tells.
+    marker that is the same on all cells would bring its noise to the height of a real difference. Each sample weighs
+    the same, however many events it gave. Prototypes (science/prototypes.py) are joined to metaclusters by consensus
+    over refits on halves of the events (science/metaclusters.py).
 
     Args:
         draws: one per reference sample.
         detectors: of the columns of the draws.
         rules: the subsets that clusters are named by.
-        prototypes, metaclusters: at most so many; fewer where there are few events, and one cluster where there is one
-            marker only: slices of one peak are no kinds of cells.
-        bootstrap: refits behind the stability.
+        prototypes: at most so many; fewer where there are few events.
+        metaclusters: so many, or fewer where there are few prototypes; 0: as many as the events show. With one marker
+            only there is one: slices of one peak are no kinds of cells.
+        refits: behind the consensus and the stability, at least one.
         min_share: share of a cluster's members that a subset needs to give it its name.
     """
     draws = sorted(draws, key=lambda draw: draw.sample)
@@ -109,22 +112,22 @@ def fit_reference(
     low, high = np.quantile(values, (0.001, 0.999), axis=0).astype(np.float32)
     width = _shared_widths(high - low, [detector.transform for detector in detectors])
     scaled = scaled_values(values, low, width)
-    number = min(prototypes, max(1, len(scaled) // EVENTS_PER_PROTOTYPE), len(np.unique(scaled, axis=0)))
-    fitted = _fit_prototypes(scaled, number, seed)
-    nearest, distance = nearest_prototype(scaled, fitted)
-    clusters = metaclusters if len(markers) > 1 else 1
-    joined = _join(fitted, np.bincount(nearest, minlength=number), clusters)
-    by_size = np.argsort(-np.bincount(joined[nearest], minlength=joined.max() + 1), kind="stable")
-    numbers = (np.argsort(by_size)[joined] + 1).astype(np.int32)
+    number = min(prototypes, max(1, len(scaled) // EVENTS_PER_PROTOTYPE))
+    wanted = (metaclusters or None) if len(markers) > 1 else 1
+    weights = thinned(scaled, number, weights=_even_weights(list(samples.values())), seed=seed)
+    fit = _fit(scaled, weights, number, wanted, refits, seed)
+    nearest, distance = nearest_prototype(scaled, fit.prototypes)
+    by_size = np.argsort(-np.bincount(fit.joined[nearest], minlength=int(fit.joined.max()) + 1), kind="stable")
+    numbers = (np.argsort(by_size)[fit.joined] + 1).astype(np.int32)
     labels = numbers[nearest]
-    stability = _stability(scaled, labels, number, clusters, bootstrap, seed)
+    stability, agreement = (_mean_jaccard(labels, others) for others in (fit.partitions, fit.by_seed))
     subsets = np.concatenate([draw.subsets for draw in draws])
     return ClusterReference(
         panel=panel,
         markers=markers,
         center=low,
         width=width,
-        prototypes=fitted,
+        prototypes=fit.prototypes,
         metaclusters=numbers,
         radius=_radii(distance, nearest, numbers),
         clusters=tuple(
@@ -136,6 +139,7 @@ def fit_reference(
                 markers,
                 rules,
                 stability=float(stability[cluster - 1]),
+                seed_agreement=float(agreement[cluster - 1]),
                 min_share=min_share,
             )
             for cluster in range(1, int(numbers.max()) + 1)
@@ -150,32 +154,86 @@ def _shared_widths(ranges: NDArray[np.float32], transforms: Sequence[str]) -> ND
     return np.array([widest[transform] or 1 for transform in transforms], dtype=np.float32)
 
 
-def _fit_prototypes(scaled: NDArray[np.float32], number: int, seed: int) -> NDArray[np.float32]:
-    from sklearn.cluster import KMeans
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    with threadpool_limits(1):  # with two threads the sums are added in another order
-        model = KMeans(number, n_init=1, max_iter=20, random_state=seed)
-        crowd = model.fit(scaled).labels_
-        weights = 1 / np.sqrt(np.bincount(crowd, minlength=number)[crowd])
-        fitted = model.fit(scaled, sample_weight=weights).cluster_centers_
-    return np.ascontiguousarray(fitted, dtype=np.float32)
+def _even_weights(sizes: Sequence[int]) -> NDArray[np.float64]:
+    """A weight per event, such that samples weigh the same, as far as `MOST_WEIGHT` allows."""
+    most = max(sizes)
+    return np.concatenate([np.full(size, min(most / size, MOST_WEIGHT)) for size in sizes if size])
 
 
-def _join(prototypes: NDArray[np.float32], sizes: NDArray[np.intp], metaclusters: int) -> NDArray[np.intp]:
-    """Metacluster of each prototype, from 0, in no particular order.
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """Prototypes; the metacluster of each, from 0; and the clusters of every event by each refit and by other seeds."""
 
-    A prototype of hardly any events stands for outliers: it makes no metacluster, but goes with the nearest that does.
+    prototypes: NDArray[np.float32]
+    joined: Labels
+    partitions: list[Labels]
+    by_seed: list[Labels]
+
+
+def _fit(
+    scaled: NDArray[np.float32], weights: NDArray[np.float64], number: int, wanted: int | None, refits: int, seed: int
+) -> _Fit:
+    """The consensus of all refits; beside it that of every third, on prototypes of another seed."""
+    partitions = [_refit(scaled, weights, number, wanted, seed, refit) for refit in range(refits)]
+    prototypes = fit_prototypes(scaled, number, weights=weights, seed=seed)
+    by_seed = []
+    for other in range(min(SEEDS, refits)):
+        again = fit_prototypes(scaled, number, weights=weights, seed=seed + 1 + other)
+        metaclusters = _agreed(scaled, again, partitions[other::SEEDS], wanted)
+        by_seed.append(metaclusters[nearest_prototype(scaled, again)[0]])
+    return _Fit(prototypes, _agreed(scaled, prototypes, partitions, wanted), partitions, by_seed)
+
+
+def _refit(
+    scaled: NDArray[np.float32],
+    weights: NDArray[np.float64],
+    number: int,
+    wanted: int | None,
+    seed: int,
+    refit: int,
+) -> Labels:
+    """Groups of all events by prototypes that were fitted to, and joined on, half of them."""
+    rng = generator(seed, "refit", str(refit))
+    half = np.sort(rng.permutation(len(scaled))[: max(2, len(scaled) // 2)])
+    some = scaled[half]
+    prototypes = fit_prototypes(some, number, weights=weights[half], seed=int(rng.integers(2**31)))
+    full = _full(some, prototypes)
+    return joined(some, full, number=wanted)[nearest_prototype(scaled, full)[0]]
+
+
+def _full(scaled: NDArray[np.float32], prototypes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Those that stand for more than a few outliers."""
+    sizes = np.bincount(nearest_prototype(scaled, prototypes)[0], minlength=len(prototypes))
+    enough = max(SMALLEST_SHARE * sizes.mean(), min(OUTLIERS, int(sizes.max())))
+    return np.ascontiguousarray(prototypes[sizes >= enough])
+
+
+def _agreed(
+    scaled: NDArray[np.float32], prototypes: NDArray[np.float32], partitions: list[Labels], wanted: int | None
+) -> Labels:
+    """Metacluster of each prototype; one of hardly any events goes with the nearest of more."""
+    full = _full(scaled, prototypes)
+    agreed = consensus(partitions, nearest_prototype(scaled, full)[0], number=wanted)
+    return agreed[nearest_prototype(prototypes, full)[0]]
+
+
+def _mean_jaccard(labels: NDArray[np.int32], others: list[Labels]) -> NDArray[np.float64]:
+    """Mean Jaccard index of each cluster with its best match in other partitions of the events (Hennig 2007).
+
+    Hennig, Cluster-wise assessment of cluster stability, 10.1016/j.csda.2006.11.025.
+
+    Args:
+        labels: cluster of each event, from 1.
+        others: groups of each event, from 0.
     """
-    from sklearn.cluster import AgglomerativeClustering
-
-    full = prototypes[sizes >= SMALLEST_SHARE * sizes.mean()]
-    if len(full) <= metaclusters:
-        joined = np.arange(len(full), dtype=np.intp)
-    else:
-        model = AgglomerativeClustering(metaclusters, linkage="average")
-        joined = np.asarray(model.fit_predict(full.astype(np.float64)), dtype=np.intp)
-    return joined[nearest_prototype(prototypes, full)[0]]
+    clusters = int(labels.max())
+    found: NDArray[np.float64] = np.empty((len(others), clusters))
+    for row, other in zip(found, others, strict=True):
+        both = np.zeros((clusters, int(other.max()) + 1))
+        np.add.at(both, (labels - 1, other), 1)
+        row[:] = (both / (both.sum(axis=1)[:, None] + both.sum(axis=0) - both)).max(axis=1)
+    mean: NDArray[np.float64] = found.mean(axis=0)
+    return mean
 
 
 def _radii(distance: NDArray[np.float64], nearest: NDArray[np.intp], numbers: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -189,28 +247,6 @@ def _radii(distance: NDArray[np.float64], nearest: NDArray[np.intp], numbers: ND
     return np.maximum(radius, np.float32(SMALLEST_RADIUS))
 
 
-def _stability(
-    scaled: NDArray[np.float32], labels: NDArray[np.int32], prototypes: int, metaclusters: int, refits: int, seed: int
-) -> NDArray[np.float64]:
-    """Mean Jaccard index of each cluster with its best match over refits on resampled events (Hennig 2007).
-
-    Hennig, Cluster-wise assessment of cluster stability, 10.1016/j.csda.2006.11.025.
-    """
-    clusters = int(labels.max())
-    found = np.full((refits, clusters), np.nan)
-    for refit in range(refits):
-        rng = generator(seed, "stability", str(refit))
-        rows = rng.integers(0, len(scaled), size=min(len(scaled), STABILITY_EVENTS))
-        number = min(prototypes, len(np.unique(scaled[rows], axis=0)))
-        again = _fit_prototypes(scaled[rows], number, seed + 1 + refit)
-        nearest, _ = nearest_prototype(scaled, again)
-        other = _join(again, np.bincount(nearest, minlength=number), metaclusters)[nearest]
-        both = np.zeros((clusters, int(other.max()) + 1))
-        np.add.at(both, (labels - 1, other), 1)
-        found[refit] = (both / (both.sum(axis=1)[:, None] + both.sum(axis=0) - both)).max(axis=1)
-    return found.mean(axis=0) if refits else np.full(clusters, np.nan)
-
-
 def _describe(
     number: int,
     values: NDArray[np.float32],
@@ -220,6 +256,7 @@ def _describe(
     rules: Sequence[SubsetRule],
     *,
     stability: float,
+    seed_agreement: float,
     min_share: float,
 ) -> Cluster:
     order = [rule.subset for rule in rules]
@@ -238,6 +275,7 @@ def _describe(
         medians=dict(zip(markers, np.median(values, axis=0).tolist(), strict=True)),
         fraction=len(values) / total,
         stability=stability,
+        seed_agreement=seed_agreement,
     )
 
 

@@ -45,12 +45,18 @@ def wilson_of(p: float, n: float, level: float, *, variance: float = 0.0) -> Int
     if n <= 0:
         return UNKNOWN
     z2 = normal_quantile(level) ** 2
-    shrunken = (p * n + z2 / 2) / (n + z2)
-    counted = shrunken * (1 - shrunken)
-    trials = counted / (counted / n + variance)
+    trials = effective_trials(p, n, level, variance=variance)
     centre = (p + z2 / (2 * trials)) / (1 + z2 / trials)
     half = math.sqrt(z2 * (p * (1 - p) / trials + z2 / (4 * trials * trials))) / (1 + z2 / trials)
     return Interval(p, 0.0 if p == 0 else max(centre - half, 0.0), 1.0 if p == 1 else min(centre + half, 1.0))
+
+
+def effective_trials(p: float, n: float, level: float, *, variance: float) -> float:
+    """How many trials of counting alone vary as much as n trials that also have this `variance`; see `wilson_of`."""
+    z2 = normal_quantile(level) ** 2
+    shrunken = (p * n + z2 / 2) / (n + z2)
+    counted = shrunken * (1 - shrunken)
+    return counted / (counted / n + variance)
 
 
 def clopper_pearson(x: int, n: int, level: float) -> Interval:

@@ -6,6 +6,8 @@ nearer one is decided again in float64.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,12 +18,19 @@ from nktrace.model.events import Events, FloatArray
 _BLOCK = 4096
 
 
-def map_events(events: Events, reference: ClusterReference) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+def map_events(
+    events: Events, reference: ClusterReference, *, max_novelty: float = math.inf
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Cluster and novelty of NK events.
 
     Novelty is the distance to the nearest prototype over that prototype's radius: 1 % of the reference lies above 1.
-    An event with a value that is not finite has cluster `UNASSIGNED` and novelty nan; so has every event where the
-    reference has no clusters.
+    An event beyond `max_novelty` has cluster `UNASSIGNED` and keeps its novelty. An event with a value that is not
+    finite has cluster `UNASSIGNED` and novelty nan; so has every event where the reference has no clusters.
+
+    Args:
+        events: with the markers of the reference among its channels, on the transformed scale.
+        reference: onto which they are mapped.
+        max_novelty: beyond which an event is in no cluster.
 
     Returns:
         Two arrays of shape (events,).
@@ -29,24 +38,33 @@ def map_events(events: Events, reference: ClusterReference) -> tuple[NDArray[np.
     Raises:
         ReferenceUnusable: the events lack markers of the reference; they are named.
     """
+    values = reference_values(events, reference)
+    cluster = np.full(len(events), UNASSIGNED, dtype=np.int32)
+    novelty = np.full(len(events), np.nan, dtype=np.float32)
+    if not reference.clusters:
+        return cluster, novelty
+    rows = np.flatnonzero(np.isfinite(values).all(axis=1))
+    nearest, distance = nearest_prototype(
+        scaled_values(values[rows], reference.center, reference.width), reference.prototypes
+    )
+    novelty[rows] = (distance / reference.radius[nearest]).astype(np.float32)
+    cluster[rows] = np.where(novelty[rows] > max_novelty, np.int32(UNASSIGNED), reference.metaclusters[nearest])
+    return cluster, novelty
+
+
+def reference_values(events: Events, reference: ClusterReference) -> FloatArray:
+    """The markers that a reference is made of, in its order, shape (events, markers).
+
+    Raises:
+        ReferenceUnusable: the events lack some of them; they are named.
+    """
     missing = [marker for marker in reference.markers if marker not in events]
     if missing:
         raise ReferenceUnusable(
             f"the sample has no {', '.join(missing)}, which the reference of panel {reference.panel} is made of",
             mend="Raise reference_version to fit a new one on this panel",
         )
-    cluster = np.full(len(events), UNASSIGNED, dtype=np.int32)
-    novelty = np.full(len(events), np.nan, dtype=np.float32)
-    if not reference.clusters:
-        return cluster, novelty
-    values = events.take(reference.markers).values
-    rows = np.flatnonzero(np.isfinite(values).all(axis=1))
-    nearest, distance = nearest_prototype(
-        scaled_values(values[rows], reference.center, reference.width), reference.prototypes
-    )
-    cluster[rows] = reference.metaclusters[nearest]
-    novelty[rows] = (distance / reference.radius[nearest]).astype(np.float32)
-    return cluster, novelty
+    return events.take(reference.markers).values
 
 
 def scaled_values(values: FloatArray, center: NDArray[np.float32], width: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -40,7 +40,7 @@ def jeffreys_rate(positive: int, events: int, along: int) -> Points:
     return _beta(positive + 0.5, events - positive + 0.5, _score(along))
 
 
-def mid_p_rate(positive: int, events: int, along: int) -> Points:
+def mid_p_rate(positive: float, events: float, along: int) -> Points:
     """A proportion under the mid-p confidence distribution: half Beta(x, n - x + 1), half Beta(x + 1, n - x).
 
     Its quantiles are the mid-p interval, which unlike Jeffreys' keeps its level at one or two events

@@ -58,6 +58,18 @@ def fit(counts: Array, *, start: tuple[SplitNormal, SplitNormal] | None = None) 
     return (low, high) if low.mode <= high.mode else (high, low)
 
 
+def fit_beside(counts: Array, cut: float) -> tuple[SplitNormal, SplitNormal]:
+    """The two split normals by EM that a cut (in bins) parts at the start, the one below it first.
+
+    Args:
+        counts: shape (bins,), some on either side of the cut.
+    """
+    position = np.arange(counts.shape[0], dtype=np.float64)
+    above = (position >= cut).astype(np.float64) * 0.98 + 0.01
+    low, high, _ = _em(counts, position, above, 1 - above, rounds=_ROUNDS)
+    return low, high
+
+
 def _em(
     counts: Array, position: Array, high_density: Array, low_density: Array, *, rounds: int
 ) -> tuple[SplitNormal, SplitNormal, float]:

@@ -6,6 +6,7 @@ a marker are found by name: `CD57+` is `nk_cd57`, `HLA-DR+` is `nk_hla_dr`.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from nktrace.science.doubt import Flags, failed, together
 from nktrace.science.gate_error import share
 
 NO_SUBSET = -1
+_MOSTLY = 0.5  # share of the supporting signs under which a subset's cells are said to lack them
 
 
 def population_of(marker: str) -> str:
@@ -131,6 +133,13 @@ def subset_masks(rules: Sequence[SubsetRule], member: Mapping[str, Mask]) -> dic
     return masks | {rule.title: _holds(rule, member) for rule in states if _decidable(rule, member)}
 
 
+def deciding(rules: Sequence[SubsetRule], member: Mapping[str, Mask]) -> tuple[str, ...]:
+    """The gated populations that decide those rules which can be decided, in the order in which they are asked."""
+    signs = [sign for rule in rules if _decidable(rule, member) for clause in rule.required for sign in clause]
+    used = [_gated(sign, member) for sign in signs]
+    return tuple(dict.fromkeys(population for population in used if population is not None))
+
+
 def _decidable(rule: SubsetRule, member: Mapping[str, Mask]) -> bool:
     return NK in member and all(any(_gated(sign, member) for sign in clause) for clause in rule.required)
 
@@ -201,9 +210,14 @@ def _count(
         if len(used) < len(clause):
             notes.append(f"by {'/'.join(used)} of {'/'.join(sign.text for sign in clause)}")
     supporting = [sign for sign in rule.supporting if _gated(sign, member)]
+    support = math.nan
     if supporting and events:
-        shares = (f"{sign.text} {np.count_nonzero(_shows(sign, member) & mask) / events:.2f}" for sign in supporting)
-        notes.append("supporting signs: " + ", ".join(shares))
+        shares = [np.count_nonzero(_shows(sign, member) & mask) / events for sign in supporting]
+        support = sum(shares) / len(shares)
+        shown = (f"{sign.text} {share:.2f}" for sign, share in zip(supporting, shares, strict=True))
+        notes.append("supporting signs: " + ", ".join(shown))
+        if support < _MOSTLY:
+            notes.append("most supporting signs are lacking")
     return SubsetCount(
         subset=rule.title,
         cl_id=rule.cl_id,
@@ -212,6 +226,7 @@ def _count(
         fraction=share(rule.title, NK, {rule.title: events, NK: int(mask.size)}, shifts, level=level),
         status=SubsetStatus.OK,
         reason="; ".join(notes),
+        support=support,
     )
 
 

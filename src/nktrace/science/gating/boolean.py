@@ -123,15 +123,16 @@ def names(expression: str) -> set[str]:
     Raises:
         GatingError: as `parse`.
     """
-    return _names(parse(expression))
+    return named_in(parse(expression))
 
 
-def _names(tree: Tree) -> set[str]:
+def named_in(tree: Tree) -> set[str]:
+    """The populations that a tree names."""
     if isinstance(tree, Name):
         return {tree.population}
     if isinstance(tree, Not):
-        return _names(tree.of)
-    return set().union(*(_names(term) for term in tree.of))
+        return named_in(tree.of)
+    return set().union(*(named_in(term) for term in tree.of))
 
 
 def evaluate(tree: Tree, members: Mapping[str, Mask]) -> Mask:
