@@ -112,15 +112,18 @@ def gate_files(files: Sequence[File], panel: Panel, table: GatingTable) -> list[
     return found
 
 
-def cohort(setting: str, *, seed: int) -> list[Labelled]:
+def cohort(setting: str, *, seed: int, nk: Mapping[str, float] | None = None) -> list[Labelled]:
     """All tubes of a simulated cohort, gated.
 
     Args:
         setting: a name of SETTINGS.
         seed: of the simulation; persons, batches, cells and noise all hang on it.
+        nk: share of each kind of NK cell, the same in all persons; by default the profiles of hard.yaml.
     """
     simulation, cells = _simulator("hard")
     simulation = replace(simulation, seed=seed, conditions=conditions_of(setting))
+    if nk is not None:
+        simulation = replace(simulation, nk_profiles=dict.fromkeys(simulation.nk_profiles, nk))
     table = read_gating_table(resource("gating/nk.tsv"))
     by_panel: dict[str, list[File]] = {}
     with tempfile.TemporaryDirectory() as directory:

@@ -138,6 +138,16 @@ cross-validated within each file on its truth: what the markers can separate at 
 tube. The simulation is ours; the files labelled by others are few. The levels at the end were set before the gates were
 tuned.
 """,
+    "clustering": """
+Agreement of clusters with labels beside FlowSOM's on the same values. `number given`: as many clusters as there are
+labelled populations; `number found`: as many as ours finds. What separates two methods is often the labels' own
+resolution: the gates of `hipc` have one population for everything with a lineage marker, in which B cells, T cells and
+T cells with CD56 are clusters of their own, so that parting them costs ARI; without these cells stands the line below.
+The debris and doublets of `blood` are labelled populations too.
+""",
+    "subset_change": """
+Changes of subsets: coverage of a patient's interval, error of the exact tests where nothing changed, and their power.
+""",
     "chimerism": """
 Coverage of donor fractions with known sensitivity and background, over fractions and numbers of events, beside the
 plain Wald interval. Coverage above 95 % at small fractions is the price of discreteness and of the bound for zero

@@ -172,6 +172,11 @@ def test_a_reference_of_other_code_is_a_warning(study, capsys: pytest.CaptureFix
     assert code == 0
     assert "WARN  the clusters of panel main, v1, were fitted by another version of the code" in out
     assert "set reference_version: 2" in out
+    (place / "reference.json").write_text(json.dumps({"code": code_digest(command), "align": "batch_control"}))
+    assert (
+        "WARN  the clusters of panel main, v1, were fitted with clustering.align: batch_control"
+        in check(study, capsys)[1]
+    )
 
 
 def test_a_typo_in_the_own_gating_table_is_named_with_the_nearest_marker(

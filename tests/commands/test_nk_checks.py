@@ -20,7 +20,7 @@ from nktrace.model.study import Role, Sample
 from tests.commands.test_nk_clusters import MARKERS, SETTINGS, Study, contents, lineages
 
 CLUSTERED = ("CD56", "CD16", "CD57", "NKG2A")
-_CHOSEN = {"prototypes": 20, "metaclusters": 4, "refits": 3, "align": "batch_control"}
+_CHOSEN = {"prototypes": 20, "metaclusters": 4, "bootstrap": 3, "align": "batch_control"}
 ALIGNED = part(Settings.model_validate({"data_dir": "", "clustering": _CHOSEN}), "clustering")
 
 
@@ -171,3 +171,42 @@ def test_without_alignment_controls_change_nothing(fitted: Study, tmp_path: Path
     paths = [str(fitted.directory / name / "lineages.parquet") for name in ("S1", "S2", "S3")]
     assert fitted.fit("--controls", paths[0], "--settings", SETTINGS, *paths, to=tmp_path / "again") == 0
     assert contents(tmp_path / "again") == before
+
+
+def test_many_reference_samples_still_give_places(tmp_path: Path) -> None:
+    study = Study(tmp_path)
+    paths = [study.add(lineages(f"S{seed}", seed=seed)) for seed in range(20)]
+    chosen = _CHOSEN | {"align": "none", "max_events": 1_000}  # 50 events of each sample are clustered
+    few = part(Settings.model_validate({"data_dir": "", "clustering": chosen}), "clustering")
+    assert study.fit("--settings", few, *paths) == 0
+    known = read_reference(study.reference)
+    assert set(known.samples.values()) == {50}
+    assert len(known.places) >= 2
+    assert (known.between > 0).all()
+    assert study.fit("--settings", few, *reversed(paths), to=tmp_path / "again") == 0
+    assert contents(tmp_path / "again") == contents(study.reference)
+    assert study.assign("S1", "--settings", few) == 0
+    assert {row["status"] for name, row in checks(study, "S1").items() if name.startswith("nk_shift")} == {"pass"}
+
+
+def test_a_sample_far_from_the_reference_fails_by_every_marker(fitted: Study) -> None:
+    fitted.add(moved(lineages("far", seed=8), 1.0, *CLUSTERED))
+    assert fitted.assign("far") == 0
+    found = checks(fitted, "far")
+    assert {found[f"nk_shift:{marker}"]["status"] for marker in CLUSTERED} == {"fail"}
+    assert all(np.isnan(row["shift"]) for row in shifts(fitted, "far").values())
+
+
+def test_a_reference_without_nk_cells_aligns_nothing_and_says_so(tmp_path: Path) -> None:
+    study = Study(tmp_path)
+    none = lineages("none", seed=1)
+    values = Events(none.nk_markers.values[:0].copy(order="F"), MARKERS)
+    member = {name: mask & False for name, mask in none.member.items()}
+    sample = study.add(replace(none, member=member, nk_rows=np.empty(0, np.int64), nk_markers=values))
+    study.add(lineages("S1", seed=2))
+    control = study.add(lineages("C-B1", seed=3))
+    assert study.fit("--controls", control, "--settings", ALIGNED, sample) == 0
+    assert not read_reference(study.reference).quantiles.size
+    assert study.assign("S1", *controls(study, "B1")) == 0
+    row = checks(study, "S1")["nk_alignment"]
+    assert (row["status"], row["reason"].partition(":")[0]) == ("skipped", "the reference has no clusters")

@@ -38,7 +38,7 @@ SETTINGS = part(
             "clustering": {
                 "prototypes": 20,
                 "metaclusters": 4,
-                "refits": 3,
+                "bootstrap": 3,
                 "export_events": 100,
                 "embedding": "pca",
             },

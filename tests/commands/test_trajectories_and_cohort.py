@@ -53,7 +53,7 @@ def write_patient(results: Path, patient: str) -> list[str]:
             for subset, share in SUBSETS.items()
         ]
         write_table(results / "samples" / sample.sample / "subsets.tsv", "subsets", shares)
-        for table in ("populations", "gates", "qc", "overrides"):
+        for table in ("populations", "gates", "qc", "overrides", "nk_drift"):
             write_table(results / "samples" / sample.sample / f"{table}.tsv", table, [])
     write_table(directory / "counts.tsv", "counts", counts)
     write_table(directory / "chimerism.tsv", "chimerism", chimerism)

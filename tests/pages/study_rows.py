@@ -196,7 +196,7 @@ def subset_change(name: str = PLAIN) -> list[dict[str, Any]]:
 
 
 def subset_change_tests(name: str = PLAIN) -> list[dict[str, Any]]:
-    known = {"subset": name, "n": 4, "method": name, "note": name, "smallest_p": 0.125, "p": 0.125}
+    known = {"subset": name, "n": 4, "method": name, "note": name, "smallest_p": 0.125, "p": 0.125, "alpha": 0.05}
     found = {"estimate": math.log(2), "ci_low": math.log(1.5), "ci_high": math.inf, "level_reached": 0.875}
     return [
         row("subset_change_tests", group="all", day=7.0, p_adjusted=0.125, **known, **found),

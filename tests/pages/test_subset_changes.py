@@ -57,7 +57,7 @@ def test_the_cohort_says_what_its_n_cannot_show_before_the_pictures() -> None:
 
 
 def exact(n: int, subsets: int, **more: Any) -> list[dict[str, Any]]:
-    known = {"n": n, "day": 7.0, "smallest_p": 2.0 ** (1 - n), "p": 1.0, **more}
+    known = {"n": n, "day": 7.0, "smallest_p": 2.0 ** (1 - n), "p": 1.0, "alpha": 0.05, **more}
     return [row("subset_change_tests", subset=f"s{number}", group="all", **known) for number in range(subsets)]
 
 
@@ -70,6 +70,19 @@ def test_the_statement_counts_the_family() -> None:
     both = statement(exact(6, 2) + exact(5, 2, day=28.0))
     assert [words.split(" no ")[0] for words in both] == ["With n = 6", "With n = 5"]
     assert statement([]) == []
+
+
+def test_the_statement_holds_p_against_the_level_of_the_study() -> None:
+    assert statement(exact(6, 1, alpha=0.01))[0].endswith("no change, however large, reaches 0.01.")
+    assert "however large" not in statement(exact(4, 1, alpha=1 - 0.8))[0]
+    assert statement(exact(4, 1, alpha=1 - 0.9))[0].endswith("reaches 0.1.")
+
+
+def test_values_of_two_panels_are_not_joined() -> None:
+    rows = [line | {"panel": panel} for panel in ("B", "A") for line in subset_change()]
+    names = [figure["name"] for figure in patient_changes(rows)["figures"]]
+    assert names == ["plain, panel A", "plain, panel B"]
+    assert [figure["name"] for figure in patient_changes(rows[:4])["figures"]] == ["plain"]
 
 
 def test_an_endless_interval_does_not_hide_the_values() -> None:

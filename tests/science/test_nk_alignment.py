@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nktrace.model.clusters import ClusterReference, empty_reference
 from nktrace.model.errors import ReferenceUnusable
 from nktrace.model.events import Events
 from nktrace.model.lineages import Lineages
 from nktrace.model.quality import Verdict
 from nktrace.science.nk_alignment import aligned, alignment_check, control_quantiles, target_quantiles
+from tests.science.test_nk_drift import reference
 
 MARKERS = ("CD56", "CD57")
 
@@ -39,6 +43,10 @@ def control(batch: str, values: np.ndarray, *, panel: str = "nk14") -> Lineages:
 
 def quantiles(*controls: Lineages) -> dict[str, np.ndarray]:
     return control_quantiles(controls, panel="nk14", markers=MARKERS)
+
+
+def fitted_with(target: np.ndarray) -> ClusterReference:
+    return dataclasses.replace(reference(), quantiles=target)
 
 
 def test_a_batch_that_stands_aside_is_moved_to_the_mean_of_the_batches() -> None:
@@ -101,11 +109,19 @@ def test_few_cells_align_nothing_and_say_so() -> None:
     target, values = target_quantiles(found), cells(9)
     assert aligned(values, found.get("b2"), target) is values
     assert aligned(values, found["b1"], target_quantiles({})) is values
-    check = alignment_check(found.get("b2"), target, batch="b2")
+    check = alignment_check(found.get("b2"), fitted_with(target), batch="b2")
     assert check.status is Verdict.WARN
     assert check.reason == "not aligned: no control of batch b2 has 200 NK events (role `batch_control`)"
-    assert "the reference's batches" in alignment_check(None, target_quantiles({}), batch="b2").reason
-    assert alignment_check(found["b1"], target, batch="b1").status is Verdict.PASS
+    without = alignment_check(None, fitted_with(target_quantiles({})), batch="b2")
+    assert "the reference's batches" in without.reason
+    assert alignment_check(found["b1"], fitted_with(target), batch="b1").status is Verdict.PASS
+
+
+def test_onto_a_reference_without_clusters_nothing_is_aligned() -> None:
+    empty = empty_reference("nk14", samples={}, reason="no reference sample has NK events")
+    check = alignment_check(quantiles(control("b1", cells(1)))["b1"], empty, batch="b1")
+    assert check.status is Verdict.SKIPPED
+    assert check.reason == "the reference has no clusters: no reference sample has NK events"
 
 
 def test_a_control_of_another_panel_is_refused() -> None:

@@ -11,7 +11,7 @@ import pytest
 from nktrace.files.tables import COLUMNS
 from nktrace.model.shifts import NetShift
 from nktrace.model.study import Role, Sample
-from nktrace.science.subset_change import Counted, Tube, log_ratio, subset_changes
+from nktrace.science.subset_change import Counted, Tube, log_ratio, pooled, subset_changes
 
 LEVEL = 0.95
 
@@ -127,7 +127,41 @@ def test_replicates_keep_their_rows_and_those_of_the_baseline_are_no_change() ->
     base = [tube(name, -1, Role.BASELINE) for name in ("b2", "b1")]
     found = changes(*base, tube("d7a", 7), tube("d7b", 7))
     assert {name for name, _ in found} == {"d7a", "d7b"}
-    assert {row["baseline_sample"] for row in found.values()} == {"b1"}
+    assert {row["baseline_sample"] for row in found.values()} == {"b1+b2"}
+
+
+def test_replicates_of_the_baseline_are_one_count_where_they_mean_the_same() -> None:
+    rows = [subset("bright", 300, nk_events=2000), subset("other_nk", 1700, nk_events=2000)]
+    first, second = tube("b1", -1, Role.BASELINE), tube("b2", -1, Role.BASELINE, *rows)
+    row = changes(first, second, tube("d7", 7))["d7", "bright"]
+    assert row["baseline_fraction"] == pytest.approx(400 / 3000)
+    assert row["log_ratio"] == pytest.approx(logit(100 / 1000) - logit(400 / 3000), abs=0.005)
+    alone = changes(first, tube("d7", 7))["d7", "bright"]
+    assert row["ci_high"] - row["ci_low"] < alone["ci_high"] - alone["ci_low"]
+    more = [subset("bright", 100), subset("adaptive", 300), subset("other_nk", 600)]
+    found = changes(tube("b0", -1, Role.BASELINE, *more), first, tube("d7", 7))
+    assert found["d7", "bright"]["baseline_sample"] == "b0+b1"
+    assert found["d7", "other_nk"]["baseline_sample"] == "b1"  # in b0 the adaptive cells are not among them
+    earlier = tube("b0", -3, Role.BASELINE)
+    cryo = tube("b2", -1, Role.BASELINE, material="pbmc_cryo")
+    assert changes(earlier, first, cryo, tube("d7", 7))["d7", "bright"]["baseline_sample"] == "b1"
+
+
+def test_gates_of_replicates_are_not_taken_to_err_apart() -> None:
+    both = pooled([Counted(100, 1000, 0.01**2), Counted(400, 3000, 0.02**2)])
+    assert (both.events, both.nk_events) == (500, 4000)
+    assert both.variance == pytest.approx((0.25 * 0.01 + 0.75 * 0.02) ** 2)
+
+
+def test_panel_and_meaning_stand_in_the_row() -> None:
+    whole = [subset("bright", 100), subset("adaptive", 300), subset("other_nk", 600)]
+    state = subset("state:activated", 50, reason="by CD69+ of CD69+/CD25+; no gate of CD25")
+    found = changes(tube("base", -1, Role.BASELINE, *whole, state), tube("d7", 7, Role.TIMEPOINT, *whole, state))
+    assert {row["panel"] for row in found.values()} == {"p"}
+    assert found["d7", "bright"]["meaning"] is None
+    assert found["d7", "other_nk"]["meaning"] == "after bright, adaptive"
+    assert found["d7", "state:activated"]["meaning"] == "by CD69+ of CD69+/CD25+"
+    assert set(found["d7", "bright"]) == set(COLUMNS["subset_change"])
 
 
 def test_only_blood_as_it_was_and_one_panel_is_compared() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nktrace.files.tables import COLUMNS
-from nktrace.science.subset_change_cohort import EXACT, MODEL, Comparison, changes_at, compare_changes
+from nktrace.science.subset_change_cohort import EXACT, MODEL, Comparison, changes_by_kind, cohort_rows, compare_changes
 
 DAYS = (7.0, 14.0, 28.0)
 
@@ -44,9 +44,57 @@ def six(values: Sequence[float] = (0.2, 0.5, 0.3, 0.9, 0.4, 0.7), subset: str = 
 def test_each_patient_counts_once_by_the_visit_nearest_to_the_day() -> None:
     rows = [change("A", 5, 1), change("A", 8, 2), change("B", 6, 3), change("B", 8, 4), change("C", 11, 5)]
     rows += [change("D", 7, 1), change("D", 7, 3), change("E", -2, 9)]
-    found = changes_at(rows, "bright", day=7, window=3)
-    assert {patient: value.low for patient, value in found.items()} == {"A": 2, "B": 3, "D": 2}
-    assert not changes_at(rows, "bright", day=0, window=3)
+    (found,) = changes_by_kind(rows, "bright", days=[7], window=3).values()
+    assert {patient: value.low for patient, value in found[7].items()} == {"A": 2, "B": 3, "D": 2}
+    assert not changes_by_kind(rows, "bright", days=[0], window=3)
+    assert not changes_by_kind(rows, "bright", days=[], window=3)
+
+
+def test_a_visit_counts_for_the_nearest_day_only_and_of_two_as_near_for_the_earlier() -> None:
+    rows = [change("A", 10, 1), change("A", 28, 2), change("B", 12, 3), change("C", 8.5, 4)]
+    (found,) = changes_by_kind(rows, "bright", days=[10, 7, 28], window=9).values()
+    at = {day: {patient: value.low for patient, value in here.items()} for day, here in found.items()}
+    assert at == {10: {"A": 1, "B": 3}, 7: {"C": 4}, 28: {"A": 2}}
+
+
+def test_two_visits_are_not_three_days_of_a_model() -> None:
+    rng = np.random.default_rng(3)
+    rows = [
+        change(f"P{i}", day, own + rng.normal(0, 0.2))
+        for i, own in enumerate(rng.normal(0.3, 0.4, 14))
+        for day in (10, 28)
+    ]
+    patients = [{"patient": f"P{i}", "arm": ""} for i in range(14)]
+    found = list(compare_changes(patients, rows, days=[7, 10, 28], window=3, level=0.95))
+    assert [(c.method, c.day, c.n) for c in found] == [(EXACT, 10, 14), (EXACT, 28, 14)]
+    assert all("no mixed model: 0 patient(s) with 3 such days" in c.note for c in found)
+
+
+def two_panels(patient: str, day: float = 7, b: float = 0.0) -> list[dict[str, Any]]:
+    return [change(patient, day, -1.789, panel="A", meaning="after bright"), change(patient, day, b, panel="B")]
+
+
+def test_two_panels_of_one_day_are_no_replicates() -> None:
+    found = one(compare(two_panels("P0")))
+    assert (found.n, found.estimate) == (1, -1.789)  # of as many patients, the first panel by name
+    assert "panel A (after bright) only, other panels or meanings beside it;" in found.note
+    assert "left out" not in found.note  # the patient is there by the other panel
+    replicates = [change("P0", 7, 1, panel="A"), change("P0", 7, 2, panel="A")]
+    assert one(compare(replicates)).estimate == 1.5
+
+
+def test_most_patients_decide_on_the_kind_and_the_others_are_named() -> None:
+    others = [change(f"Q{i}", 7, 9.0, panel="B", meaning="after bright") for i in (2, 1)]
+    mine = [row | {"panel": "B", "meaning": "after bright, adaptive"} for row in six()]
+    found = one(compare([*others, *mine]))
+    assert (found.n, found.ci_high) == (6, 0.9)
+    assert "panel B (after bright, adaptive) only" in found.note
+    assert "2 patient(s) left out for these (Q1, Q2)" in found.note
+    # each day and group by itself
+    later = [row | {"day": 28.0, "log_ratio": 8.0} for row in others]
+    assert one(compare([*mine, *later]), day=28.0).estimate == 8.0
+    arms = compare([*others, *mine], arms=["b"] * 2 + ["a"] * 6)
+    assert {(c.group, c.n, c.estimate) for c in arms if c.group == "arm:b"} == {("arm:b", 2, 9.0)}
 
 
 def test_six_patients_on_one_side() -> None:
@@ -129,6 +177,21 @@ def test_a_mixed_model_from_twelve_patients_with_three_visits_on() -> None:
     few = compare(cohort(11))
     assert {c.method for c in few} == {EXACT}
     assert all("no mixed model: 11 patient(s) with 3 such days, 12 are needed" in c.note for c in few)
+
+
+def test_a_model_rests_on_one_panel_over_all_its_days() -> None:
+    of_b = [row | {"panel": "B", "log_ratio": 50.0} for row in cohort(12) if row["day"] == 28]
+    rows = [row | {"panel": "A"} for row in cohort(12)]
+    plain, mixed = compare(rows), compare([*rows, *of_b])
+    assert [c.estimate for c in mixed if c.method == MODEL] == [c.estimate for c in plain if c.method == MODEL]
+    assert all("panel A only" in c.note for c in mixed if c.method == MODEL)
+
+
+def test_a_mean_of_a_model_is_no_median_of_the_cohort() -> None:
+    found = compare(cohort(12))
+    rows = cohort_rows(found, level=0.95)
+    assert len({(row["measure"], row["quantity"], row["group"], row["day"]) for row in rows}) == len(rows) == len(DAYS)
+    assert {row["method"] for row in rows} == {EXACT}
 
 
 def test_a_model_that_cannot_be_fitted_says_why() -> None:

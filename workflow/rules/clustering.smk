@@ -7,7 +7,7 @@ FITTED = [
         "metaclusters",
         "events_per_sample",
         "max_events",
-        "refits",
+        "bootstrap",
         "min_share",
         "max_novelty",
         "align",

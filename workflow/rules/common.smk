@@ -264,7 +264,7 @@ def cuts_of_sample(wildcards):
 PATIENTS = [patient for patient in STUDY.patients if STUDY.samples_of(patient)]
 SAMPLES = [s.sample for s in gated_samples()]
 PANELS = sorted({s.panel for s in gated_samples()})
-SAMPLE_TABLES = ("populations", "gates", "overrides", "qc", "subsets")
+SAMPLE_TABLES = ("populations", "gates", "overrides", "qc", "nk_drift", "subsets")
 PATIENT_TABLES = ("counts", "chimerism", "chimerism_by_antibody", "trajectories", "kinetics", "subset_change")
 COHORT_TABLES = (*SAMPLE_TABLES, *PATIENT_TABLES, "subset_change_tests", "cohort", "clusters")
 

@@ -34,7 +34,8 @@ from nktrace.model.subsets import NK, SubsetCount
 from nktrace.science.drawing import generator
 from nktrace.science.mapping import map_events, reference_values
 from nktrace.science.nk_alignment import aligned, alignment_check, control_quantiles
-from nktrace.science.nk_drift import marker_shifts, shift_checks, unassigned_check
+from nktrace.science.nk_checks import shift_checks, unassigned_check
+from nktrace.science.nk_drift import marker_shifts
 from nktrace.science.subset_error import subset_shifts
 from nktrace.science.subset_probability import subset_probabilities
 from nktrace.science.subsets import call_subsets, nk_members
@@ -128,10 +129,11 @@ def _mapped(args: argparse.Namespace, lineages: Lineages, reference: ClusterRefe
     own = None
     checks: list[Check] = []
     if clustering.align != NOT_ALIGNED:
-        controls = map(read_lineages, args.controls)
-        by_batch = control_quantiles(controls, panel=reference.panel, markers=reference.markers)
-        own = by_batch.get(lineages.batch)
-        checks.append(alignment_check(own, reference.quantiles, batch=lineages.batch))
+        if reference.clusters:
+            controls = map(read_lineages, args.controls)
+            by_batch = control_quantiles(controls, panel=reference.panel, markers=reference.markers)
+            own = by_batch.get(lineages.batch)
+        checks.append(alignment_check(own, reference, batch=lineages.batch))
     moved = aligned(values, own, reference.quantiles)
     cluster, novelty = map_events(Events(moved, reference.markers), reference, max_novelty=clustering.max_novelty)
     left_out = sample.left_out(panel)
@@ -143,9 +145,19 @@ def _mapped(args: argparse.Namespace, lineages: Lineages, reference: ClusterRefe
         aligned=None if moved is values else moved,
         left_out=left_out,
     )
-    max_novelty, limit = clustering.max_novelty, clustering.max_unassigned
-    checks.append(unassigned_check(cluster, reference, max_novelty=max_novelty, limit=limit, left_out=left_out))
-    checks += shift_checks(shifts, limit=clustering.max_shift)
+    checks.append(
+        unassigned_check(
+            cluster,
+            novelty,
+            reference,
+            max_novelty=clustering.max_novelty,
+            limit=clustering.max_unassigned,
+            level=args.settings.level,
+            left_out=left_out,
+        )
+    )
+    between = dict(zip(reference.markers, reference.between.tolist(), strict=False))  # empty without places
+    checks += shift_checks(shifts, limit=clustering.max_shift, between=between)
     return _Mapped(cluster, novelty, shifts, tuple(checks))
 
 

@@ -13,6 +13,7 @@ from nktrace.files.code import code_digest
 from nktrace.files.gate_documents import read_gate_document
 from nktrace.files.gating_table import read_gating_table
 from nktrace.files.headers import Headers, read_headers
+from nktrace.files.settings import Settings
 from nktrace.files.sheets import Examined, examine_study
 from nktrace.files.study_notes import gating_notes, notes
 from nktrace.model.errors import Fault, GatingError, StudyFaults
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     for line in _notes(directory, examined, headers, panels):
         print(f"NOTE  {line}")
     if examined.settings is not None:
-        for line in _references(directory, study, examined.settings.reference_version):
+        for line in _references(directory, study, examined.settings):
             print(f"WARN  {line}")
     faults = (*examined.faults, *headers.faults, *_drawn_elsewhere(directory, study))
     if faults:
@@ -110,18 +111,23 @@ def _notes(directory: Path, examined: Examined, headers: Headers, panels: Mappin
             yield from gating_notes(read_gating_table(directory / path), panels[name], own=own)
 
 
-def _references(directory: Path, study: Study, version: int) -> Iterator[str]:
-    """Frozen references that were fitted by other code: they stay, but a new one would differ."""
+def _references(directory: Path, study: Study, settings: Settings) -> Iterator[str]:
+    """Frozen references that were fitted by other code, or in another way: they stay, but a new one would differ."""
+    version, align = settings.reference_version, settings.clustering.align
     for panel in study.panels:
         for part, command in FITTED_BY.items():
             path = directory / "results" / "reference" / panel / f"v{version}" / part / "reference.json"
             if not path.is_file():
                 continue
             try:
-                code = json.loads(path.read_bytes()).get("code")
+                facts = json.loads(path.read_bytes())
+                code, aligned = facts.get("code"), facts.get("align", align)
             except (ValueError, AttributeError):
                 yield f"{path} is not JSON: delete its directory, and it is fitted anew"
                 continue
+            mend = f"to fit it anew, set reference_version: {version + 1}"
             if code != code_digest(command):
-                mend = f"to fit it anew, set reference_version: {version + 1}"
                 yield f"the {part} of panel {panel}, v{version}, were fitted by another version of the code: {mend}"
+            if aligned != align:
+                said = f"clustering.align: {aligned}, and config.yaml has {align}, so that every sample is refused"
+                yield f"the {part} of panel {panel}, v{version}, were fitted with {said}: {mend}"

@@ -13,7 +13,7 @@ from nktrace.files.stacking import stack_tables
 from nktrace.files.tables import read_table, write_table
 from nktrace.model.study import Role
 
-SAMPLE_TABLES = ("populations", "gates", "overrides", "qc", "subsets")
+SAMPLE_TABLES = ("populations", "gates", "overrides", "qc", "nk_drift", "subsets")
 PATIENT_TABLES = ("counts", "chimerism", "chimerism_by_antibody", "trajectories", "kinetics", "subset_change")
 
 
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write results/cohort/: the stacked tables, subset_change_tests.tsv, cohort.tsv and clusters.tsv."""
-    from nktrace.science.subset_change_cohort import EXACT, compare_changes
+    from nktrace.science.subset_change_cohort import cohort_rows, compare_changes
     from nktrace.science.summaries import summarise_cohort
 
     samples = load_rows(args.samples, "--samples")
@@ -51,8 +51,7 @@ def run(args: argparse.Namespace) -> int:
     level, kinetics = args.settings.level, args.settings.kinetics
     tests = list(compare_changes(patients, changes, days=kinetics.days, window=kinetics.window, level=level))
     write_table(cohort / "subset_change_tests.tsv", "subset_change_tests", (test.test_row() for test in tests))
-    exact = (test.cohort_row(level=level) for test in tests if test.method == EXACT)
-    write_table(cohort / "cohort.tsv", "cohort", (*summary, *exact))
+    write_table(cohort / "cohort.tsv", "cohort", (*summary, *cohort_rows(tests, level=level)))
     _write_clusters(cohort / "clusters.tsv", args.references, samples, args.results / "samples")
     return 0
 

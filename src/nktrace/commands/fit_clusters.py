@@ -15,14 +15,15 @@ from nktrace.files.gate_reference import read_gate_reference
 from nktrace.files.lineages import read_lineages
 from nktrace.files.panels import read_panel
 from nktrace.files.subset_rules import read_subset_rules
-from nktrace.model.clusters import NOT_ALIGNED, ClusterReference
+from nktrace.model.clusters import NOT_ALIGNED, ClusterReference, empty_reference
 from nktrace.model.errors import ReferenceUnusable
-from nktrace.model.events import Events
+from nktrace.model.events import Events, FloatArray
+from nktrace.model.lineages import Lineages
 from nktrace.science.cluster_versions import crosswalk, on_scale
 from nktrace.science.clustering import NkDraw, clustering_detectors, draw_nk, fit_reference
 from nktrace.science.mapping import map_events
 from nktrace.science.nk_alignment import aligned, control_quantiles, target_quantiles
-from nktrace.science.nk_drift import with_places
+from nktrace.science.nk_drift import sample_places, with_places
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,12 +69,20 @@ def run(args: argparse.Namespace) -> int:
         rules=rules,
         prototypes=clustering.prototypes,
         metaclusters=clustering.metaclusters,
-        refits=clustering.refits,
+        refits=clustering.bootstrap,
         min_share=clustering.min_share,
         seed=seed,
     )
-    reference = with_places(reference, {draw.sample: draw.values for draw in fitted.values()})
-    reference = replace(reference, align=clustering.align, quantiles=target)
+    if reference.clusters:
+
+        def more(lineages: Lineages) -> FloatArray:
+            events = clustering.events_per_sample
+            draw = draw_nk(lineages, markers=markers, rules=rules, events=events, seed=seed)
+            return aligned(draw.values, by_control.get(lineages.batch), target)
+
+        places = (sample_places(more(read_lineages(path)), reference) for path in args.lineages)
+        reference = replace(with_places(reference, places), quantiles=target)
+    reference = replace(reference, align=clustering.align)
     became = _became(args, reference, draws, fitted, batches) if args.previous else None
     write_reference(args.output, reference, became=became)
     return 0
@@ -87,8 +96,12 @@ def _became(
     batches: Mapping[str, str],
 ) -> ClusterVersions:
     """Which cluster of the version before became which: the events of the fit, mapped onto both, each on its scale."""
-    previous = read_reference(Path(args.previous) / "clusters")
     names = Path(args.previous).name, Path(args.version).name
+    try:
+        previous = read_reference(Path(args.previous) / "clusters")
+    except ReferenceUnusable as error:  # the new reference does not rest on it
+        nothing = empty_reference(reference.panel, samples={}, reason=str(error))
+        return ClusterVersions(nothing, reference, names, (), nothing.reason)
     lost = [marker for marker in previous.markers if marker not in reference.markers]
     why = f"the panel has no {', '.join(lost)} any more" if lost else previous.reason or reference.reason
     if previous.align != NOT_ALIGNED or reference.align != NOT_ALIGNED:

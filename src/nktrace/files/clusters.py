@@ -62,6 +62,7 @@ def write_reference(
         "reason": reference.reason,
         "places": reference.places.tolist(),
         "spreads": reference.spreads.tolist(),
+        "between": reference.between.tolist(),
         "align": reference.align,
         "quantiles": reference.quantiles.tolist(),
     }
@@ -103,6 +104,7 @@ def read_reference(directory: Path | str) -> ClusterReference:
             reason=facts["reason"],
             places=_table(facts, "places").astype(np.float32),
             spreads=_table(facts, "spreads").astype(np.float32),
+            between=np.array(facts.get("between", []), dtype=np.float64),
             align=facts.get("align", NOT_ALIGNED),
             quantiles=_table(facts, "quantiles"),
         )

@@ -85,7 +85,7 @@ class Clustering(Section):
     """NK events drawn from each reference sample (all, where there are fewer): large samples outweigh no others."""
     max_events: int = Field(default=60_000, ge=1_000)
     """NK events drawn from all reference samples together; with more samples each gives fewer."""
-    refits: int = Field(default=9, ge=3)
+    bootstrap: int = Field(default=7, ge=3)
     """Refits on halves of the events, behind the consensus and the stability of clusters."""
     min_share: float = Field(default=0.6, gt=0, le=1)
     """Share of a cluster's cells that a subset needs to give it its name; below it, the cluster is ambiguous."""
@@ -93,7 +93,7 @@ class Clustering(Section):
     """Distance to the nearest prototype, over the one that holds 99 % of its events, beyond which an NK event is in no
     cluster."""
     max_unassigned: float = Field(default=0.02, gt=0, le=1)
-    """Share of a sample's NK events in no cluster: more is a warning, five times this a failure."""
+    """Share of a sample's NK events in no cluster: surely more is a warning, surely five times this a failure."""
     max_shift: float = Field(default=0.07, gt=0, le=1)
     """Shift of a marker of the NK cells against the reference, as a share of its range: more is a warning, twice this
     a failure, unless there are so few events that the interval reaches below half of it."""

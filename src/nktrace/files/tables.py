@@ -178,6 +178,8 @@ COLUMNS: dict[str, dict[str, type]] = {
         "ci_high": float,
         "status": str,
         "reason": str,
+        "panel": str,
+        "meaning": str,
     },
     "subset_change_tests": {
         "subset": str,
@@ -195,6 +197,7 @@ COLUMNS: dict[str, dict[str, type]] = {
         "detectable": float,
         "detectable_adjusted": float,
         "note": str,
+        "alpha": float,
     },
     "cohort": {
         "measure": str,

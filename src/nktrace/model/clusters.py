@@ -65,6 +65,8 @@ class ClusterReference:
         reason: why there are no clusters; empty where there are.
         places, spreads: median and sd of the populations that most samples have, on the clustered scale, shape
             (populations, markers): what the markers of a sample are held against (science/nk_drift.py).
+        between: sd of the reference samples' own shifts, on the clustered scale, shape (markers,); 0 where it is not
+            known, empty without places.
         align: how samples were aligned before the fit, and are to be before they are mapped: none, or batch_control.
         quantiles: of each marker in the controls that samples are aligned to, on the transformed scale, shape
             (markers, quantiles); without quantiles where no batch of the reference has a control.
@@ -82,6 +84,7 @@ class ClusterReference:
     reason: str = ""
     places: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
     spreads: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    between: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     align: str = NOT_ALIGNED
     quantiles: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
 

@@ -15,10 +15,12 @@ class MarkerShift:
         marker: name.
         shift: with its interval; unknown where it was not estimated.
         aligned: the same after alignment by the batch's control; unknown where nothing was aligned.
+        lost: whether the sample, aligned where it was, stands so far off that no population of the reference is near.
         reason: why the shift is unknown; empty where it is known.
     """
 
     marker: str
     shift: Interval = UNKNOWN
     aligned: Interval = UNKNOWN
+    lost: bool = False
     reason: str = ""

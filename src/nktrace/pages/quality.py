@@ -20,7 +20,7 @@ from nktrace.model.pictures import Picture
 from nktrace.model.quality_pictures import QualityPictures
 from nktrace.pages.render import drawn
 from nktrace.pages.words import label
-from nktrace.science.nk_drift import SHIFT
+from nktrace.science.nk_checks import SHIFT
 
 Row = Mapping[str, Any]
 
@@ -57,7 +57,7 @@ def quality_figures(pictures: QualityPictures, checks: Sequence[Row], drift: Seq
     rows = {row["check"]: row for row in checks}
     shifted = [row for row in checks if row["check"].startswith(SHIFT) and row["status"] != "skipped"]
     if shifted:  # one picture of all markers
-        images[_SHIFTS] = shift_picture([_marker_shift(row) for row in drift], shifted[0]["limit"])
+        images[_SHIFTS] = shift_picture([_marker_shift(row) for row in drift], min(row["limit"] for row in shifted))
         worst = min((row["status"] for row in shifted), key=("fail", "warn", "pass").index)
         rows[_SHIFTS] = {"check": _SHIFTS, "status": worst, "reason": ""}
     return [

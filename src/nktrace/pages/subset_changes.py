@@ -20,7 +20,6 @@ Figure = dict[str, Any]
 ALL = "all"
 UNIT = "× the baseline's odds"
 NO_CHANGE = 1.0
-_ALPHA = 0.05  # what readers hold a p against; no row is sorted or hidden by it
 _LONGEST = 100.0  # whiskers end at so many times their value, and this part of it: the axis is for the values
 
 
@@ -33,13 +32,15 @@ def patient_changes(changes: Sequence[Row]) -> dict[str, Any]:
     known = _known(changes)
     tracks = [
         Track(
-            name=label(subset),
+            name=f"{label(subset)}, panel {panel}" if several else label(subset),
             unit=UNIT,
-            points=[_point(row, f"day {day(row['day'])}: ") for row in rows],
+            points=[_point(row, f"day {day(row['day'])}: ") for row in of_panel],
             thresholds=(NO_CHANGE,),
             color=PLAIN,
         )
         for subset, rows in _by_subset(known).items()
+        for several in (len(_by_panel(rows)) > 1,)
+        for panel, of_panel in _by_panel(rows).items()
     ]
     days = days_of(tracks)
     figures = [
@@ -69,9 +70,10 @@ def cohort_changes(patients: Sequence[Row], changes: Sequence[Row], tests: Seque
             Line(
                 name=name,
                 color=color,
-                points=[_bare(row, f"{name}, day {day(row['day'])}: ") for row in rows if row["patient"] == name],
+                points=[_bare(row, f"{name}, day {day(row['day'])}: ") for row in of_panel if row["patient"] == name],
             )
             for name, color in colors.items()
+            for of_panel in _by_panel(rows).values()
         ]
         together = [_summary(row) for row in exact if row["subset"] == subset and not math.isnan(row["estimate"])]
         lines = [line for line in lines if line.points]
@@ -101,15 +103,15 @@ def statement(tests: Sequence[Row]) -> list[str]:
         families[row["day"]] = families.get(row["day"], 0) + 1
     found = {}
     for row in tests:
-        least, family = row["smallest_p"], families[row["day"]]
+        least, family, alpha = row["smallest_p"], families[row["day"]], row["alpha"]
         together = min(1.0, family * least)
         words = f"With n = {row['n']} no two-sided p of a single subset can be under {number(least)}"
         if family > 1:
             words += f", and with {family} subsets and states tested on a day none under {number(together)} (Holm)"
-        if least > _ALPHA:
-            words += ": no change, however large, reaches 0.05"
-        elif together > _ALPHA:
-            words += ": after that correction no change, however large, reaches 0.05"
+        if least > alpha:
+            words += f": no change, however large, reaches {number(alpha)}"
+        elif together > alpha:
+            words += f": after that correction no change, however large, reaches {number(alpha)}"
         found[-row["n"], least, family] = words + "."
     return [found[key] for key in sorted(found)]
 
@@ -138,6 +140,13 @@ def _by_subset(rows: Sequence[Row]) -> dict[str, list[Row]]:
     ordered = sorted(rows, key=lambda row: row["day"])
     return {
         name: [row for row in ordered if row["subset"] == name] for name in dict.fromkeys(r["subset"] for r in rows)
+    }
+
+
+def _by_panel(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Values of two panels are never joined by a line."""
+    return {
+        panel: [r for r in rows if (r["panel"] or "") == panel] for panel in sorted({r["panel"] or "" for r in rows})
     }
 
 

@@ -29,7 +29,8 @@ EVENTS_PER_RADIUS = 100  # a 99th percentile of fewer distances is taken from th
 SMALLEST_RADIUS = 1e-6
 SMALLEST_SHARE = 0.02  # of the mean prototype's events; one with fewer makes no cluster of its own
 OUTLIERS = 5  # fewer events are no population
-SEEDS = 3  # fits whose agreement tells what hangs on the seed
+SEEDS = 2  # further fits whose agreement tells what hangs on the seed
+REFITS_OF_A_SEED = 3  # behind the consensus of each
 MOST_WEIGHT = 10.0  # of a sample's events, over that of the sample with most: few events cannot stand for many
 
 
@@ -86,9 +87,9 @@ def fit_reference(
     """Fit the clusters of a panel; the order of the draws does not matter, and the same input gives the same bytes.
 
     Markers of one transform share one scale, the widest range (0.1 to 99.9 %) among them: scaled each by its own, a
-    marker that is the same on all cells would bring its noise to the height of a real difference. Each sample weighs
-    the same, however many events it gave. Prototypes (science/prototypes.py) are joined to metaclusters by consensus
-    over refits on halves of the events (science/metaclusters.py).
+    marker that is the same on all cells would bring its noise to the height of a real difference. In the draw for the
+    prototypes (science/prototypes.py) each sample weighs the same, as far as `MOST_WEIGHT` allows. They are joined to
+    metaclusters by consensus over refits on halves of the events (science/metaclusters.py).
 
     Args:
         draws: one per reference sample.
@@ -173,14 +174,14 @@ class _Fit:
 def _fit(
     scaled: NDArray[np.float32], weights: NDArray[np.float64], number: int, wanted: int | None, refits: int, seed: int
 ) -> _Fit:
-    """The consensus of all refits; beside it that of every third, on prototypes of another seed."""
+    """The consensus of all refits; beside it what other seeds make of the events."""
     partitions = [_refit(scaled, weights, number, wanted, seed, refit) for refit in range(refits)]
     prototypes = fit_prototypes(scaled, number, weights=weights, seed=seed)
     by_seed = []
-    for other in range(min(SEEDS, refits)):
-        again = fit_prototypes(scaled, number, weights=weights, seed=seed + 1 + other)
-        metaclusters = _agreed(scaled, again, partitions[other::SEEDS], wanted)
-        by_seed.append(metaclusters[nearest_prototype(scaled, again)[0]])
+    for other in range(seed + 1, seed + 1 + SEEDS):
+        again = fit_prototypes(scaled, number, weights=weights, seed=other)
+        refitted = [_refit(scaled, weights, number, wanted, other, refit) for refit in range(REFITS_OF_A_SEED)]
+        by_seed.append(_agreed(scaled, again, refitted, wanted)[nearest_prototype(scaled, again)[0]])
     return _Fit(prototypes, _agreed(scaled, prototypes, partitions, wanted), partitions, by_seed)
 
 

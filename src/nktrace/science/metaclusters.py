@@ -20,7 +20,7 @@ from nktrace.science.mapping import nearest_prototype
 Array = NDArray[np.float64]
 Labels = NDArray[np.intp]
 
-APART = 2.5  # gap between two populations; two halves of a normal one are 1.3 apart, of a skewed one up to 2
+APART = 2.25  # gap between two populations; two halves of a normal one are 1.3 apart, of a skewed one up to 2
 _FILLED = 0.5  # how much of the distance is lost where no valley lies between
 _RARITY = 0.1  # exponent: a group of 0.1 % counts half as much as one of all cells, so that outliers are joined first
 _PRIOR = 5  # cells per marker that a group's covariance is shrunk with, towards that within all groups

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from nktrace.model.clusters import ClusterReference
 from nktrace.model.errors import ReferenceUnusable
 from nktrace.model.events import FloatArray
 from nktrace.model.lineages import Lineages
@@ -75,16 +76,19 @@ def aligned(values: FloatArray, own: Floats | None, target: Floats) -> FloatArra
     return moved
 
 
-def alignment_check(own: Floats | None, target: Floats, *, batch: str) -> Check:
+def alignment_check(own: Floats | None, reference: ClusterReference, *, batch: str) -> Check:
     """Whether a sample was aligned, and if not, why.
 
     Args:
         own: quantiles of the control of its batch.
-        target: of the reference.
+        reference: with the quantiles that controls are moved to.
         batch: of the sample.
     """
+    if not reference.clusters:
+        reason = f"the reference has no clusters: {reference.reason}"
+        return Check(check="nk_alignment", status=Verdict.SKIPPED, reason=reason)
     reason = ""
-    if not target.size:
+    if not reference.quantiles.size:
         reason = f"no control of the reference's batches has {LEAST_CONTROL_EVENTS} NK events (role `batch_control`)"
     elif own is None:
         reason = f"no control of batch {batch} has {LEAST_CONTROL_EVENTS} NK events (role `batch_control`)"

@@ -12,27 +12,26 @@ registered to: one odd sample among those that the reference was fitted on does 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nktrace.model.clusters import UNASSIGNED, ClusterReference
+from nktrace.model.clusters import ClusterReference
 from nktrace.model.events import FloatArray, Mask
 from nktrace.model.intervals import UNKNOWN, Interval
 from nktrace.model.nk_drift import MarkerShift
-from nktrace.model.quality import Check, Verdict
 from nktrace.science.drawing import draw_rows
 from nktrace.science.intervals import normal_quantile
 from nktrace.science.mapping import nearest_prototype, scaled_values
 
-SHIFT = "nk_shift:"
-FAIL_SHIFT = 2.0  # times the limit
-FAIL_UNASSIGNED = 5.0  # times the limit
 _LEAST_EVENTS = 50  # of a sample; a shift of fewer says little
 _LEAST_IN_CLUSTER = 20  # of a reference sample, for its place to count
+_LEAST_OF_SAMPLE = 0.02  # of its events, likewise: among many small populations each shift finds some to lie on
 _LEAST_OF_POPULATION = 5.0  # of a sample, for the population to count
+_LEAST_IN_ANY = 0.05  # of a sample's events, in all populations together: fewer are strays
+_LEAST_SAMPLES = 5  # of a reference, for the sd between them
 _COMMON = 1 / 3  # of the reference samples: a population that more have
 _SMALLEST_SPREAD = 0.01  # of the range
 _MOST_EVENTS = 2_000  # of a sample: the interval is then a tenth of the limit
@@ -41,37 +40,89 @@ _WIDENED = (3.0, 2.0, 1.5, 1.0)  # spreads, from wide to their own: a large shif
 _ROUNDS, _WIDE_ROUNDS, _STILL = 60, 5, 1e-5
 _SMALLEST_SHARE = 1e-3  # of the background
 
+_LOST = "no population of the reference is near the NK events of the sample"
+
 Floats = NDArray[np.float64]
 
 
-def with_places(reference: ClusterReference, values: Mapping[str, FloatArray]) -> ClusterReference:
+@dataclass(frozen=True, slots=True)
+class SamplePlaces:
+    """Where the clusters of one reference sample stand, on the clustered scale.
+
+    Attributes:
+        events: in each cluster, shape (clusters,).
+        places, spreads: median and half the distance between the quantiles one sd from it, shape (clusters, markers);
+            nan where a cluster has fewer than 20 events, or 2 % of the sample.
+    """
+
+    events: NDArray[np.int64]
+    places: Floats
+    spreads: Floats
+
+
+def sample_places(values: FloatArray, reference: ClusterReference) -> SamplePlaces:
+    """What one sample says of the places of the populations.
+
+    Args:
+        values: NK events, finite, on the transformed scale, shape (events, markers), in the reference's order of
+            markers.
+        reference: with clusters.
+    """
+    scaled = scaled_values(values, reference.center, reference.width)
+    cluster = reference.metaclusters[nearest_prototype(scaled, reference.prototypes)[0]]
+    events = np.array([np.count_nonzero(cluster == of.number) for of in reference.clusters], dtype=np.int64)
+    quantiles = np.full((3, len(events), len(reference.markers)), np.nan)
+    for row in np.flatnonzero(events >= max(_LEAST_IN_CLUSTER, _LEAST_OF_SAMPLE * len(values))):
+        own = scaled[cluster == reference.clusters[row].number].astype(np.float64)
+        quantiles[:, row] = np.quantile(own, (0.1587, 0.5, 0.8413), axis=0)
+    return SamplePlaces(events, quantiles[1], (quantiles[2] - quantiles[0]) / 2)
+
+
+def with_places(reference: ClusterReference, samples: Iterable[SamplePlaces]) -> ClusterReference:
     """The reference with the place and spread of each population that its samples have in common.
+
+    Beside them `between`: how far its samples stand from these places themselves, as a robust sd (1.4826 times the
+    median absolute deviation) over samples; 0 where there are too few.
 
     Args:
         reference: with clusters.
-        values: per sample the events that it was fitted on, shape (events, markers), in its order of markers.
+        samples: of the reference, in any order; one of few events says nothing.
     """
-    numbers = [cluster.number for cluster in reference.clusters]
-    if not numbers:
+    held = [sample for sample in samples if sample.events.sum() >= _LEAST_EVENTS]
+    if not held or not reference.clusters:
         return reference
-    places: dict[int, list[FloatArray]] = {number: [] for number in numbers}
-    around: dict[int, list[FloatArray]] = {number: [] for number in numbers}
-    samples = 0
-    for sample in sorted(values):
-        scaled = scaled_values(values[sample], reference.center, reference.width)
-        cluster = reference.metaclusters[nearest_prototype(scaled, reference.prototypes)[0]]
-        samples += len(scaled) >= _LEAST_EVENTS
-        for number in numbers:
-            own = scaled[cluster == number]
-            if len(own) >= _LEAST_IN_CLUSTER:
-                places[number].append(np.median(own, axis=0))
-                around[number].append(own - places[number][-1])
-    common = [number for number in numbers if len(places[number]) > _COMMON * samples]
-    shape = (len(common), len(reference.markers))
-    place = np.array([np.median(places[number], axis=0) for number in common], dtype=np.float32).reshape(shape)
-    ends = [np.quantile(np.concatenate(around[number]), (0.1587, 0.8413), axis=0) for number in common]
-    spread = np.array([(high - low) / 2 for low, high in ends], dtype=np.float32).reshape(shape)
-    return replace(reference, places=place, spreads=np.maximum(spread, np.float32(_SMALLEST_SPREAD)))
+    places = np.stack([sample.places for sample in held])
+    common = np.isfinite(places).all(axis=2).mean(axis=0) > _COMMON
+    if not common.any():
+        return reference
+    place = np.nanmedian(places[:, common], axis=0)
+    spread = np.nanmedian(np.stack([sample.spreads[common] for sample in held]), axis=0)
+    spread = np.maximum(spread, _SMALLEST_SPREAD)
+    own = [_mean_shift(sample.places[common] - place, sample.events[common], spread) for sample in held]
+    shifts = np.array([shift for shift in own if np.isfinite(shift).all()]).reshape(-1, len(reference.markers))
+    between = np.zeros(len(reference.markers))
+    if len(shifts) >= _LEAST_SAMPLES:
+        between = 1.4826 * np.median(np.abs(shifts - np.median(shifts, axis=0)), axis=0)
+    return replace(reference, places=place.astype(np.float32), spreads=spread.astype(np.float32), between=between)
+
+
+def _mean_shift(moved: Floats, events: Floats | NDArray[np.int64], spreads: Floats) -> Floats:
+    """The mean over populations of how far each has moved, by the square root of its events over its spread.
+
+    The largest population, which may have changed by itself, is then not alone in what it says.
+
+    Args:
+        moved: shape (populations, markers); nan where a population says nothing.
+        events: shape (populations,).
+        spreads: shape (populations, markers).
+
+    Returns:
+        Shape (markers,); nan where no population says anything.
+    """
+    weight = np.where(np.isfinite(moved), np.sqrt(events)[:, None] / spreads, 0)
+    total = weight.sum(axis=0)
+    mean: Floats = np.nansum(moved * weight, axis=0) / np.where(total > 0, total, np.nan)
+    return mean
 
 
 def marker_shifts(
@@ -85,7 +136,8 @@ def marker_shifts(
 ) -> tuple[MarkerShift, ...]:
     """The shift of each marker of the reference, as a share of its range (`reference.width`).
 
-    Intervals are those of the sample alone: normal, by a delete-a-group jackknife.
+    Intervals are those of the sample alone: normal, by a delete-a-group jackknife. A sample that stands so far off that
+    hardly any of its events is near a population has no shift: it is lost.
 
     Args:
         values: NK events on the transformed scale, shape (events, markers), in the reference's order of markers.
@@ -103,30 +155,45 @@ def marker_shifts(
         reason = f"{len(finite)} NK events, {_LEAST_EVENTS} are needed"
     stained = np.array([marker != left_out for marker in reference.markers], dtype=np.bool_)
     if reason or not stained.any():
-        return tuple(MarkerShift(marker=marker, reason=reason or _left_out(marker)) for marker in reference.markers)
+        return tuple(
+            MarkerShift(marker=marker, reason=reason or left_out_reason(marker)) for marker in reference.markers
+        )
     rows = rng.permutation(draw_rows(finite, _MOST_EVENTS, rng))
     before = _intervals(values[rows], reference, stained, level=level)
     after = before if aligned is None else _intervals(aligned[rows], reference, stained, level=level)
+    then = [UNKNOWN] * stained.size if aligned is None else after or [UNKNOWN] * stained.size
     return tuple(
-        MarkerShift(marker=marker, shift=shift, aligned=UNKNOWN if aligned is None else then)
-        if shift.known
-        else MarkerShift(marker=marker, reason=_left_out(marker))
-        for marker, shift, then in zip(reference.markers, before, after, strict=True)
+        MarkerShift(marker=marker, reason=left_out_reason(marker))
+        if not is_stained
+        else MarkerShift(marker=marker, shift=shift, aligned=left, lost=not after, reason="" if before else _LOST)
+        for marker, is_stained, shift, left in zip(
+            reference.markers, stained, before or [UNKNOWN] * stained.size, then, strict=True
+        )
     )
 
 
-def _left_out(marker: str) -> str:
+def left_out_reason(marker: str) -> str:
     return f"{marker} is left out of this tube"
 
 
 def _intervals(values: FloatArray, reference: ClusterReference, stained: Mask, *, level: float) -> list[Interval]:
-    """The shift of each marker, unknown where it is not stained; the events stand in random order."""
+    """The shift of each marker, unknown where it is not stained; none at all where no population is near.
+
+    Args:
+        values: in random order, shape (events, markers).
+    """
     scaled = scaled_values(values, reference.center, reference.width)[:, stained].astype(np.float64)
     places = reference.places[:, stained].astype(np.float64)
     spreads = reference.spreads[:, stained].astype(np.float64)
-    likeliest, shift = _registered(scaled, places, spreads, None)
+    registered = _registered(scaled, places, spreads, None)
+    if registered is None:
+        return []
+    likeliest, shift = registered
     parts = np.arange(len(scaled)) % _GROUPS
-    without = [_registered(scaled[parts != part], places, spreads, likeliest)[1] for part in range(_GROUPS)]
+    others = [_registered(scaled[parts != part], places, spreads, likeliest) for part in range(_GROUPS)]
+    without = [other[1] for other in others if other is not None]
+    if len(without) < _GROUPS:
+        return []
     half = normal_quantile(level) * np.sqrt((_GROUPS - 1) * np.var(without, axis=0))
     found = [UNKNOWN] * stained.size
     for marker, value, wide in zip(np.flatnonzero(stained), shift.tolist(), half.tolist(), strict=True):
@@ -134,8 +201,10 @@ def _intervals(values: FloatArray, reference: ClusterReference, stained: Mask, *
     return found
 
 
-def _registered(values: Floats, places: Floats, spreads: Floats, start: Floats | None) -> tuple[Floats, Floats]:
+def _registered(values: Floats, places: Floats, spreads: Floats, start: Floats | None) -> tuple[Floats, Floats] | None:
     """The shift of each marker that makes the events most likely, by expectation maximisation, and the same robustly.
+
+    None where hardly any event is near a population.
 
     Args:
         values: shape (events, markers), on the clustered scale.
@@ -159,20 +228,21 @@ def _registered(values: Floats, places: Floats, spreads: Floats, start: Floats |
             share = events / len(values)
             background = max(_SMALLEST_SHARE, 1 - float(share.sum()))
             if events.max() < _LEAST_OF_POPULATION:
-                return shift, shift  # nothing is near any population: what there is to say, the novelty says
+                return None
             before = shift
             weight = (events[:, None] * precision).sum(axis=0)
             shift = ((member.T @ values - events[:, None] * places) * precision).sum(axis=0) / weight
             if np.abs(shift - before).max() < _STILL:
                 break
+    if events.sum() < _LEAST_IN_ANY * len(values):
+        return None
     return shift, _median_shift(values, member, places, spreads)
 
 
 def _median_shift(values: Floats, member: Floats, places: Floats, spreads: Floats) -> Floats:
     """The mean over populations of how far the median of their events stands from their place.
 
-    A population counts by the square root of its events over its spread: the largest, which may have changed by
-    itself, is then not alone in what it says. Medians, since cells that begin to carry a marker are no shift of it.
+    Medians, since cells that begin to carry a marker are no shift of it.
 
     Args:
         values: shape (events, markers).
@@ -180,74 +250,10 @@ def _median_shift(values: Floats, member: Floats, places: Floats, spreads: Float
         places, spreads: shape (populations, markers).
     """
     events = member.sum(axis=0)
-    weight = np.where(events >= _LEAST_OF_POPULATION, np.sqrt(events), 0)[:, None] / spreads
+    counted = events >= _LEAST_OF_POPULATION
     medians = np.empty_like(places)
     for marker in range(values.shape[1]):
         order = np.argsort(values[:, marker], kind="stable")
         below = np.cumsum(member[order], axis=0)
         medians[:, marker] = values[order[(below < below[-1] / 2).sum(axis=0)], marker]
-    found: Floats = ((medians - places) * weight).sum(axis=0) / weight.sum(axis=0)
-    return found
-
-
-def shift_checks(shifts: Sequence[MarkerShift], *, limit: float) -> list[Check]:
-    """A row of qc.tsv for each marker: the shift that is left after alignment, where there was one.
-
-    Few events say little: a shift counts for no more than twice the end of its interval that is nearer to none.
-
-    Args:
-        shifts: of one sample.
-        limit: share of the range that warns; `FAIL_SHIFT` times as much fails.
-    """
-    return [_shift_check(shift, limit) for shift in shifts]
-
-
-def _shift_check(found: MarkerShift, limit: float) -> Check:
-    check = SHIFT + found.marker
-    if not found.shift.known:
-        return Check(check=check, limit=limit, status=Verdict.SKIPPED, reason=found.reason)
-    shift = found.aligned if found.aligned.known else found.shift
-    size = abs(shift.value)
-    counted = min(size, 2 * max(shift.low, -shift.high))
-    status = Verdict.FAIL if counted > FAIL_SHIFT * limit else Verdict.WARN if counted > limit else Verdict.PASS
-    interval = f"{shift.low:+.1%} to {shift.high:+.1%}"
-    reason = ""
-    if status is not Verdict.PASS:
-        side = "above" if shift.value > 0 else "below"
-        after = f" after alignment ({found.shift.value:+.1%} before)" if found.aligned.known else ""
-        reason = (
-            f"in {found.marker} the NK populations stand {size:.1%} of the range ({interval}) {side} those of "
-            f"the reference{after}: another scale, gain or lot, or do most cells now carry it?"
-        )
-    elif size > limit:
-        reason = f"within the error of few events ({interval})"
-    return Check(check=check, value=size, limit=limit, status=status, reason=reason)
-
-
-def unassigned_check(
-    cluster: NDArray[np.int32], reference: ClusterReference, *, max_novelty: float, limit: float, left_out: str = ""
-) -> Check:
-    """The share of NK events in no cluster of the reference.
-
-    Args:
-        cluster: of each NK event of a sample.
-        reference: that they were mapped onto.
-        max_novelty: beyond which an event is in no cluster, for the reason.
-        limit: share that warns; `FAIL_UNASSIGNED` times as much fails.
-        left_out: the marker that an FMO control lacks: its cells stand aside by what it is.
-    """
-    skipped = "" if reference.clusters else f"the reference has no clusters: {reference.reason}"
-    skipped = skipped or ("" if cluster.size else "no NK events")
-    skipped = skipped or (_left_out(left_out) if left_out in reference.markers else "")
-    if skipped:
-        return Check(check="nk_unassigned", limit=limit, status=Verdict.SKIPPED, reason=skipped)
-    events = int(np.count_nonzero(cluster == UNASSIGNED))
-    share = events / cluster.size
-    status = Verdict.FAIL if share > FAIL_UNASSIGNED * limit else Verdict.WARN if share > limit else Verdict.PASS
-    reason = ""
-    if status is not Verdict.PASS:
-        reason = (
-            f"{events} of {cluster.size} NK events are farther than {max_novelty:g} times its radius from the nearest "
-            "prototype of the reference"
-        )
-    return Check(check="nk_unassigned", value=share, limit=limit, status=status, reason=reason)
+    return _mean_shift((medians - places)[counted], events[counted], spreads[counted])

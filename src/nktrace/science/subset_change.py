@@ -51,6 +51,13 @@ class Counted:
         return self.events == self.nk_events
 
 
+def pooled(replicates: Sequence[Counted]) -> Counted:
+    """Replicates as one count; their gates are taken to err the same way, which is never too sure."""
+    cells = sum(one.nk_events for one in replicates)
+    sd = math.fsum(one.nk_events / cells * math.sqrt(one.variance) for one in replicates)
+    return Counted(sum(one.events for one in replicates), cells, sd**2)
+
+
 def log_ratio(after: Counted, before: Counted, *, level: float) -> Interval:
     """log odds of the subset in one sample less those in another, with the counting and gate error of both.
 
@@ -113,6 +120,13 @@ class Tube:
         notes = (self.resolved[subset]["reason"] or "").split("; ")
         return first, tuple(note for note in notes if note.startswith("by "))
 
+    def meaning_in_words(self, subset: str) -> str | None:
+        """The same for people and tables; none where the subset is not resolved."""
+        if subset not in self.resolved:
+            return None
+        first, signs = self.meaning(subset)
+        return ", ".join((*(("after " + ", ".join(first),) if first else ()), *signs)) or None
+
     def remarks(self, subset: str) -> list[str]:
         """What makes its count doubtful."""
         row = self.resolved.get(subset)
@@ -124,8 +138,9 @@ def subset_changes(patient: str, tubes: Sequence[Tube], *, level: float) -> Iter
     """The rows of subset_change.tsv: every subset of every sample after the baseline of its panel.
 
     The baseline is the latest sample of role `baseline`, else of role `blank`, else the last one before the infusion;
-    of these the first in which NK cells were counted, of replicates the first. Subsets are compared within one panel
-    only: another panel resolves other subsets, and shares out their cells otherwise.
+    of these the first in which NK cells were counted. Its replicates (same day, role and material) that give a subset
+    the same meaning are pooled. Subsets are compared within one panel only: another panel resolves other subsets, and
+    shares out their cells otherwise.
     """
     on_it = Timeline([tube.sample for tube in tubes]).samples
     by_name = {tube.sample.sample: tube for tube in tubes}
@@ -135,23 +150,25 @@ def subset_changes(patient: str, tubes: Sequence[Tube], *, level: float) -> Iter
         before, remark = _baseline(mine)
         names = dict.fromkeys((row["subset"], row["cl_id"]) for tube in mine for row in tube.subsets)
         for after in mine:
-            if before is not None and not _later(after.sample, before.sample):
+            if before and not _later(after.sample, before[0].sample):
                 continue
-            if before is None and after.sample.day < 0:
+            if not before and after.sample.day < 0:
                 continue
             for subset, cl_id in names:
                 yield _row(patient, after, before, subset, cl_id, remark=remark, level=level)
 
 
-def _baseline(tubes: Sequence[Tube]) -> tuple[Tube | None, str]:
-    """The tube that change is measured from, and what is to be said of the choice."""
+def _baseline(tubes: Sequence[Tube]) -> tuple[list[Tube], str]:
+    """The tube that change is measured from with its replicates, and what is to be said of the choice."""
     early = [tube for tube in tubes if tube.sample.role is Role.TIMEPOINT and tube.sample.day < 0]
     choices = [([t for t in tubes if t.sample.role is role], "") for role in (Role.BASELINE, Role.BLANK)]
     for found, remark in (*choices, (early, "no baseline or blank: measured from the last sample before the infusion")):
         counted = [tube for tube in found if tube.resolved]
         if counted:
-            return min(counted, key=lambda tube: (-tube.sample.day, tube.sample.sample)), remark
-    return None, ""
+            one = min(counted, key=lambda tube: (-tube.sample.day, tube.sample.sample)).sample
+            alike = [t for t in counted if (t.sample.day, t.sample.material) == (one.day, one.material)]
+            return sorted(alike, key=lambda tube: tube.sample.sample), remark
+    return [], ""
 
 
 def _later(sample: Sample, baseline: Sample) -> bool:
@@ -162,33 +179,39 @@ def _later(sample: Sample, baseline: Sample) -> bool:
 
 
 def _row(
-    patient: str, after: Tube, before: Tube | None, subset: str, cl_id: str | None, *, remark: str, level: float
+    patient: str, after: Tube, baseline: Sequence[Tube], subset: str, cl_id: str | None, *, remark: str, level: float
 ) -> dict[str, Any]:
-    here, there = after.resolved.get(subset), before.resolved.get(subset) if before else None
+    before = [tube for tube in baseline if not _refusal(after, tube, subset)]
+    why = "" if before else _refusal(after, baseline[0] if baseline else None, subset)
+    before = before or list(baseline[:1])
+    here = after.resolved.get(subset)
+    there = pooled([tube.counted(subset) for tube in before]) if before and subset in before[0].resolved else None
     row = {
         "patient": patient,
         "sample": after.sample.sample,
         "subset": subset,
         "cl_id": cl_id,
         "day": after.sample.day,
-        "baseline_sample": before.sample.sample if before else None,
-        "baseline_day": before.sample.day if before else math.nan,
+        "baseline_sample": "+".join(tube.sample.sample for tube in before) or None,
+        "baseline_day": before[0].sample.day if before else math.nan,
         "fraction": here["fraction_of_nk"] if here else math.nan,
-        "baseline_fraction": there["fraction_of_nk"] if there else math.nan,
+        "baseline_fraction": there.events / there.nk_events if there else math.nan,
         "log_ratio": math.nan,
         "ci_low": math.nan,
         "ci_high": math.nan,
         "status": NOT_ESTIMABLE,
+        "panel": after.sample.panel,
+        "meaning": after.meaning_in_words(subset),
     }
-    why = _refusal(after, before, subset)
-    if why or before is None:
+    if why or there is None:
         return row | {"reason": why}
-    change = log_ratio(after.counted(subset), before.counted(subset), level=level)
+    change = log_ratio(after.counted(subset), there, level=level)
     if math.isnan(change.low):
         return row | {"reason": "none, or all, of the NK cells in both samples: no ratio"}
-    remarks = [remark, *after.remarks(subset), *(f"baseline {words}" for words in before.remarks(subset))]
-    if after.sample.material != before.sample.material:
-        remarks.append(f"material_differs: {after.sample.material}, baseline {before.sample.material}")
+    doubts = dict.fromkeys(f"baseline {words}" for tube in before for words in tube.remarks(subset))
+    remarks = [remark, *after.remarks(subset), *doubts]
+    if after.sample.material != before[0].sample.material:
+        remarks.append(f"material_differs: {after.sample.material}, baseline {before[0].sample.material}")
     if not change.known:
         remarks.insert(0, "none, or all, of the NK cells in one of the samples: a bound only")
     numbers = {"log_ratio": change.value, "ci_low": change.low, "ci_high": change.high}
