@@ -105,6 +105,8 @@ class _Groups:
 
     def join_nearest(self, *, limit: float) -> bool:
         """Join the two neighbours that cost least among those whose gap is under the limit; False without any."""
+        if np.isinf(limit) and np.isinf(self._cost).all():
+            self._all_are_neighbours()
         cost = np.where(self._gap < limit, self._cost, np.inf)
         one, other = (int(index) for index in np.unravel_index(np.argmin(cost), cost.shape))
         if not np.isfinite(cost[one, other]):
@@ -128,6 +130,13 @@ class _Groups:
         self._measure(one, np.flatnonzero(self._adjacent[one]))
         self.number -= 1
         return True
+
+    def _all_are_neighbours(self) -> None:
+        """What is left lies apart: where fewer groups are asked for, any two may be joined."""
+        left = np.unique(self._group)
+        self._adjacent[np.ix_(left, left)] = ~np.eye(left.size, dtype=np.bool_)
+        for place, one in enumerate(left):
+            self._measure(int(one), left[:place])
 
     def labels(self) -> Labels:
         """Group of each prototype, from 0."""
