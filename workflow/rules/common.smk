@@ -4,6 +4,7 @@ Sheets are read once here. Rules see single rows and settings as `params`, so a 
 """
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from shlex import quote
 
@@ -26,6 +27,7 @@ except NktraceError as error:
 shell.prefix(f'export PATH={quote(str(Path(sys.executable).parent))}:"$PATH"; ')
 
 VERSION = SETTINGS.reference_version
+WITH_UMAP = find_spec("umap") is not None  # pictures are made again where it comes or goes
 
 
 wildcard_constraints:

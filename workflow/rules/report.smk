@@ -41,6 +41,7 @@ rule export_nk:
     params:
         samples=sample_rows,
         settings=settings("clustering.export_events", "clustering.embedding"),
+        umap=WITH_UMAP,
         code=code_digest("export_nk"),
     shell:
         "nktrace export-nk --rows {params.samples:q} --panels {input.panels:q} --subsets {input.subsets:q} --references {input.references:q} --settings {params.settings:q} --output {output.nk:q} --embedding {output.embedding:q} {input.nk:q} 2> {log:q}"
