@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nktrace.files.clusters import read_reference, write_clusters_table, write_reference
+from nktrace.files.clusters import ClusterVersions, read_reference, write_clusters_table, write_reference
 from nktrace.files.tables import read_rows
 from nktrace.model.clusters import AMBIGUOUS, Cluster, ClusterReference, empty_reference
 from nktrace.model.errors import ReferenceUnusable
+from nktrace.science.cluster_versions import crosswalk
 
 
 def reference(panel: str = "nk14", marker: str = "CD57") -> ClusterReference:
@@ -150,3 +151,16 @@ def test_what_samples_are_held_against_comes_back_to_the_last_bit(tmp_path: Path
     for name in ("places", "spreads", "quantiles"):
         assert getattr(read, name).dtype == getattr(written, name).dtype
         assert np.array_equal(getattr(read, name), getattr(written, name))
+
+
+def test_what_became_of_the_clusters_of_the_version_before(tmp_path: Path) -> None:
+    rows = crosswalk(np.array([1, 1, 2], np.int32), np.array([2, 0, 2], np.int32))
+    for directory, became, reason in (("v2", rows, ""), ("v3", (), "the panel has no CD57 any more")):
+        versions = ClusterVersions(reference(), reference(), ("v1", directory), became, reason)
+        write_reference(tmp_path / directory, reference(), became=versions)
+    first, second, third = read_rows(tmp_path / "v2" / "became.tsv")
+    assert (first["old_cluster"], first["new_cluster"], first["events"]) == ("1", "NA", "1")
+    assert (second["old_subset"], second["new_subset"], second["share_of_old"]) == ("bright", "ambiguous", "0.5")
+    assert (third["old_cluster"], third["share_of_new"], third["reason"]) == ("2", "0.5", "NA")
+    (unknown,) = read_rows(tmp_path / "v3" / "became.tsv")
+    assert (unknown["old_cluster"], unknown["reason"]) == ("NA", "the panel has no CD57 any more")

@@ -151,9 +151,12 @@ def write_clusters_table(path: Path | str, references: Iterable[tuple[ClusterRef
 
 def _became_rows(versions: ClusterVersions) -> list[dict[str, object]]:
     """A row per pair of clusters that share events; one that says why where nothing is known."""
-    known: dict[str, object] = dict(
-        zip(("panel", "old_version", "new_version"), (versions.new.panel, *versions.names), strict=True)
-    )
+    old_version, new_version = versions.names
+    known: dict[str, object] = dict.fromkeys(_BECAME) | {
+        "panel": versions.new.panel,
+        "old_version": old_version,
+        "new_version": new_version,
+    }
     if versions.reason:
         return [known | {"reason": versions.reason}]
     subset = [{cluster.number: cluster.subset for cluster in of.clusters} for of in (versions.old, versions.new)]
