@@ -21,6 +21,7 @@ rule all:
     input:
         pages=all_pages(),
         tables=cohort_tables(),
+        external=EXTERNAL_TABLES,
         parts=sample_and_patient_tables(),
         nk="results/cohort/nk.h5ad",
         provenance="results/provenance.json",

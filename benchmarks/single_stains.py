@@ -93,7 +93,7 @@ class Laboratory:
         kind = rng.choice(len(kinds), size=n, p=shares / shares.sum())
         dead = (rng.random(n) < dirt.dead) & (kind < len(BLOOD))
         never = np.zeros(n, dtype=np.bool_)
-        made = Makeup(kinds=kinds, kind=kind, infused=never, dead=dead, activated=never, shed=never)
+        made = Makeup(kinds=kinds, kind=kind, donor=never, dead=dead, activated=never, shed=never)
         return light(
             made,
             detectors=self.fluorescent,

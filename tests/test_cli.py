@@ -24,7 +24,18 @@ def test_an_unknown_command_is_refused_with_the_list(capsys: pytest.CaptureFixtu
     with pytest.raises(SystemExit) as stop:
         main(["rnu"])
     assert stop.value.code == 2
-    assert "run" in capsys.readouterr().err
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "run" in line
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *STEPS])
+def test_an_unknown_option_is_one_line_that_names_it(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--nonsense=a\nb"])
+    assert stop.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("ERROR: nktrace")
+    assert line.endswith(" --help")
 
 
 def test_an_expected_error_is_one_line_and_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
+from typing import NoReturn
 
 from nktrace import __version__
 from nktrace.model.errors import NktraceError, StudyFaults
@@ -22,6 +23,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "recount": ("recount", "count every population again with FlowKit, an independent second engine"),
     "simulate": ("simulate", "write FCS files with known truth for a whole cohort"),
     "hla": ("hla", "which antibodies tell donor from recipient"),
+    "plan": ("plan", "how many events a limit of detection needs, before anything is stained"),
+    "dilute": ("dilute", "mix donor references into blanks, and see what is found of them"),
+    "export": ("export", "a finished study for REDCap, in the shape of CDISC LB, and as Parquet"),
 }
 STEPS: dict[str, tuple[str, str]] = {
     "spillover": ("spillover", "the spillover matrix of a batch from its single stains, with its report"),
@@ -30,11 +34,16 @@ STEPS: dict[str, tuple[str, str]] = {
     "gate": ("gate", "gate one sample"),
     "fit-clusters": ("fit_clusters", "NK clusters of a panel, frozen as its reference"),
     "hla-cuts": ("hla_cuts", "where a patient's HLA markers are positive"),
+    "fit-blanks": ("fit_blanks", "how much blanks of a panel differ, frozen with its reference"),
     "assign": ("assign", "clusters, subsets and HLA calls of one sample's NK cells"),
     "counts": ("counts", "cells per microlitre of one patient's samples"),
     "chimerism": ("chimerism", "donor fraction of every population of a patient, with its limits"),
+    "dilute-pair": ("dilute_pair", "mixtures of one patient's donor reference and blank, through the whole way"),
+    "dilution": ("dilution", "tables and page of all dilution series"),
+    "external": ("external", "a patient's chimerism by STR or PCR beside flow"),
     "trajectories": ("trajectories", "curves over time and kinetics of one patient"),
     "cohort": ("cohort", "tables over all samples and patients"),
+    "agreement": ("agreement", "how far flow and STR or PCR agree over the cohort"),
     "export-nk": ("export_nk", "nk.h5ad: a fixed draw of NK cells for scanpy"),
     "page-sample": ("page_sample", "the page of one sample"),
     "page-patient": ("page_patient", "the page of one patient"),
@@ -52,8 +61,11 @@ WITHOUT_PANDAS = frozenset(
         "gate",
         "assign",
         "hla-cuts",
+        "fit-blanks",
         "counts",
         "chimerism",
+        "external",
+        "agreement",
         "page-sample",
         "page-patient",
         "page-cohort",
@@ -70,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     alone = argv is None and "--imported" not in arguments  # only in a process of its own; FlowKit needs pandas
     if alone and chosen in WITHOUT_PANDAS:
         sys.meta_path.insert(0, _NoPandas())
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="nktrace",
         description="What became of the infused NK cells: from FCS files to a page per patient.",
         epilog="Steps of the workflow, which also run by hand: " + ", ".join(STEPS) + ".",
@@ -104,6 +116,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"ERROR: {error.filename}: {error.strerror}", file=sys.stderr)
     return 2
+
+
+class _Parser(argparse.ArgumentParser):
+    """What is typed wrong is one line, as every other error; verbs are parsers of the same kind."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"ERROR: {self.prog}: {' '.join(message.split())}. See {self.prog} --help\n")
 
 
 class _NoPandas(MetaPathFinder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,9 +29,10 @@ class Patients:
     path: Path
     patient: Patient
     others: tuple[Patient, ...] = ()
+    infusions: tuple[dict[str, str], ...] = ()
 
     def row(self, samples: list[Sample]) -> str:
-        return dump_patient(PatientRow(self.patient, tuple(samples), others=self.others))
+        return dump_patient(PatientRow(self.patient, tuple(samples), infusions=self.infusions, others=self.others))
 
     def panel(self) -> Path:
         path = self.path / "main.tsv"
@@ -48,14 +50,22 @@ def write_sample(
     row: Sample,
     *,
     donor_share: float | dict[str, float],
+    unmarked_share: float = 0.0,
     lymphocytes: int = 20_000,
     background: float = 0.002,
+    gain: float = 1.0,
     seed: int = 0,
     failure: str = "",
     doubts: dict[str, tuple[str, ...]] | None = None,
     of_subsets: str | None = None,
+    unstained: Sequence[str] = (),
+    without_stain: Sequence[str] = (),
 ) -> Path:
-    """A sample whose cells carry HLA-A2 if they are the donor's and HLA-A3 if they are the recipient's."""
+    """A sample whose cells carry HLA-A2 if they are the donor's and HLA-A3 if they are the recipient's.
+
+    A share of the cells that are not the donor's is of another donor, and carries neither. Its panel lacks the markers
+    of `unstained`; the antibodies of `without_stain` were forgotten.
+    """
     rng = np.random.default_rng([seed, len(row.sample), *row.sample.encode()])
     sizes = {name: round(share * lymphocytes) for name, share in CELLS.items()}
     kind = np.repeat([*sizes, "none"], [*sizes.values(), lymphocytes - sum(sizes.values())])
@@ -65,16 +75,18 @@ def write_sample(
     if failure:
         member, kind, donor = {}, kind[:0], donor[:0]
     nk_rows = np.flatnonzero(kind == "nk")
+    carries = {
+        "HLA-A2": donor | (rng.random(kind.size) < background),
+        "HLA-A3": ~donor & (rng.random(kind.size) >= unmarked_share),
+    }
+    hla = {name: _stain(cells & (name not in without_stain), rng, gain) for name, cells in carries.items()}
     lineages = Lineages(
         sample=row.sample,
         panel=row.panel,
         batch=row.batch,
         event=np.arange(kind.size, dtype=np.int32),
         member=member,
-        hla={
-            "HLA-A2": _stain(donor | (rng.random(kind.size) < background), rng),
-            "HLA-A3": _stain(~donor, rng),
-        },
+        hla={marker: values for marker, values in hla.items() if marker not in unstained},
         nk_rows=nk_rows,
         nk_markers=Events(np.zeros((nk_rows.size, 1), np.float32, order="F"), ("CD56",)),
         failure=failure,
@@ -153,6 +165,6 @@ def _tree(events: dict[str, int]) -> dict[str, tuple[str, int]]:
     return {name: ("root" if name == "lymphocytes" else "lymphocytes", count) for name, count in events.items()}
 
 
-def _stain(positive: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    bright, dim = rng.lognormal(9, 0.4, positive.size), rng.normal(0, 100, positive.size)
+def _stain(positive: np.ndarray, rng: np.random.Generator, gain: float) -> np.ndarray:
+    bright, dim = gain * rng.lognormal(9, 0.4, positive.size), rng.normal(0, 100, positive.size)
     return np.where(positive, bright, dim).astype(np.float32)

@@ -11,6 +11,8 @@ import pytest
 from nktrace.cli import main
 from nktrace.files.code import code_digest
 from nktrace.files.fcs import write_fcs
+from nktrace.files.installation import resource
+from nktrace.files.subset_rules import read_subset_rules, rules_digest
 from nktrace.model.events import Events
 
 CHANNELS = ("Time", "FSC-A", "BV605-A", "APC-A", "FITC-A")
@@ -44,6 +46,25 @@ def test_a_study_without_faults_is_summed_up(study, capsys: pytest.CaptureFixtur
     assert "NOTE  S1, S2: no counts without wbc_per_ul" in out
     assert "NOTE  panel main can't give" in out
     assert "spillover" not in out
+
+
+def test_numbers_for_counting_in_another_unit_and_beads_of_another_lot_are_named(
+    study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    header = "sample\tpatient\tday\trole\tpanel\tbatch\tfcs\twbc_per_ul\tlymphocyte_fraction\tbeads_per_tube\tblood_ul"
+    rows = [
+        f"S{number}\tP1\t{number}\ttimepoint\tmain\tb1\ts{number % 2 + 1}.fcs\t{numbers}"
+        for number, numbers in enumerate(
+            ("6.2\t0.3\tNA\tNA", "NA\tNA\t49500\t50", "NA\tNA\t49500\t0.05", "NA\tNA\t51200\t50", "NA\tNA\t990\t50")
+        )
+    ]
+    study.write("samples.tsv", [header, *rows])
+    (study.path / "config" / "infusions.tsv").unlink(missing_ok=True)
+    _, out, _ = check(study, capsys)
+    assert "NOTE  S0: wbc_per_ul is not between 100 and 500,000: is it in 10⁹/L" in out
+    assert "NOTE  S2: blood_ul is not between 5 and 2,000: is it in µL?" in out
+    assert "NOTE  S4: beads_per_tube is not between 1,000 and 10,000,000" in out
+    assert "NOTE  S3, S4: beads_per_tube is not the 49500 of batch b1's other tubes: was another lot used?" in out
 
 
 def test_an_imported_sample_whose_row_is_wrong_is_one_fault(study, capsys: pytest.CaptureFixture[str]) -> None:
@@ -193,3 +214,34 @@ def test_a_typo_in_the_own_gating_table_is_named_with_the_nearest_marker(
     assert code == 0
     assert "NOTE  config/gating/main.tsv: nk is dropped, since panel main has no CD65. Did you mean 'CD56'?" in out
     assert "NOTE  config/gating/main.tsv: b is dropped, since its parent nk is missing" in out
+
+
+def test_clusters_named_by_other_rules_are_a_warning(study, capsys: pytest.CaptureFixture[str]) -> None:
+    """Editing nk_subsets.tsv after the fit changes the subsets of events, not the names of frozen clusters."""
+    place = study.path / "results/reference/main/v1/clusters"
+    place.mkdir(parents=True)
+    facts = {
+        "code": code_digest("fit_clusters"),
+        "named_by": rules_digest(read_subset_rules(resource("nk_subsets.tsv"))),
+    }
+    (place / "reference.json").write_text(json.dumps(facts))
+    assert "WARN" not in check(study, capsys)[1]
+    own = resource("nk_subsets.tsv").read_text().replace("CD57+", "CD57-", 1)
+    (study.path / "config" / "nk_subsets.tsv").write_text(own)
+    code, out, _ = check(study, capsys)
+    assert code == 0
+    assert "WARN  the clusters of panel main, v1, have their names from other rules than nk_subsets.tsv has now" in out
+
+
+def test_several_donors_of_a_patient_are_named(study, capsys: pytest.CaptureFixture[str]) -> None:
+    head = "patient\tinfusion\tday\tdonor\tdonor_hla"
+    study.write("infusions.tsv", [head, "P1\ti1\t0\tD1\tA*02:01", "P1\ti2\t7\tD2\tNA", "P1\ti3\t9\tD1\tA*03:01"])
+    study.write("patients.tsv", ["patient\tdonor", "P1\tD1", "P2\tNA"])
+    _, out, _ = check(study, capsys)
+    assert "P1 met cells of 2 donors (D1 and D2)" in out
+    assert "P1: donor D1 has two typings, and the first written is used" in out
+    assert "P1: donor_hla is NA, so chimerism is indeterminate" in out
+    study.write("infusions.tsv", [head, "P1\ti1\t0\tall\tNA"])
+    code, out, err = check(study, capsys)
+    assert code == 2
+    assert "'all' has another meaning" in err[0]

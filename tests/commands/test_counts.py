@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nktrace.cli import main
-from nktrace.files.installation import resource
+from nktrace.files.installation import knowledge, resource
 from nktrace.files.settings import Settings, part
 from nktrace.files.shifts import write_gate_error
 from nktrace.files.tables import read_table, write_table
@@ -62,12 +62,20 @@ class Samples:
         check |= {"status": "pass", "reason": None}
         write_table(directory / "qc.tsv", "qc", [] if math.isnan(volume) else [check])
 
-    def run(self) -> dict[tuple[str, str], dict[str, Any]]:
+    def run(
+        self, *, settings: str = SETTINGS, ranges: Path | str = "", grades: Path | str = ""
+    ) -> dict[tuple[str, str], dict[str, Any]]:
         output = self.path / "counts.tsv"
-        arguments = ["counts", "--patient", self.patients.row(self.rows), "--settings", SETTINGS]
-        arguments += ["--ranges", str(resource("reference_ranges.tsv")), "--grades", str(resource("grades.tsv"))]
-        assert main([*arguments, "--output", str(output), *(str(self.path / r.sample) for r in self.rows)]) == 0
+        arguments = ["counts", "--patient", self.patients.row(self.rows), "--settings", settings]
+        arguments += ["--ranges", str(ranges or resource("reference_ranges.tsv"))]
+        arguments += ["--grades", str(grades or resource("grades.tsv"))]
+        arguments += ["--output", str(output), "--checks", str(self.path / "count_checks.tsv")]
+        assert main([*arguments, *(str(self.path / r.sample) for r in self.rows)]) == 0
         return {(row["sample"], row["population"]): row for row in read_table(output, "counts")}
+
+    def checks(self, name: str) -> list[dict[str, Any]]:
+        """Rows of count_checks.tsv, after `run`."""
+        return [row for row in read_table(self.path / "count_checks.tsv", "count_checks") if row["check"] == name]
 
 
 @pytest.fixture
@@ -273,3 +281,123 @@ def test_lineages_that_do_not_add_up_give_no_grade(samples: Samples) -> None:
     row = samples.run()["S1", "lymphocytes"]
     assert (row["status"], row["grade"]) == ("fail", None)
     assert "no grade: the count fails its check" in row["reason"]
+
+
+def test_lineages_that_do_not_add_up_doubt_every_share_that_the_analyser_counts(samples: Samples) -> None:
+    """What is not a lymphocyte is in the denominator of all of them, but not in the analyser's own lymphocytes."""
+    samples.add(sample("S1", 7, wbc_per_ul=6_000.0, lymphocyte_fraction=0.2), TREE | {"cd3": ("lymphocytes", 5_000)})
+    found = samples.run()
+    assert {found["S1", p]["status"] for p in ("cd3", "cd4_t", "nk", "nk_bright")} == {"fail"}
+    assert (found["S1", "lymphocytes"]["status"], found["S1", "lymphocytes"]["grade"]) == ("ok", "1")
+    (check,) = samples.checks("lymphosum")
+    assert (check["value"], check["status"]) == (pytest.approx(0.725), "fail")
+
+
+@pytest.mark.parametrize("marker", ["CD3", "CD14+CD19", "CD16_CD56", "Lineage"])
+def test_lymphocytes_within_a_lineage_gate_are_not_the_analysers(samples: Samples, marker: str) -> None:
+    analyser = {"wbc_per_ul": 6_000.0, "lymphocyte_fraction": 0.3}
+    tree = {"chosen": ("root", 20_000), "lymphocytes": ("chosen", 10_000), "nk": ("lymphocytes", 850)}
+    samples.add(sample("S1", 7, **analyser), tree, channels={"chosen": marker})
+    samples.add(sample("S2", 8, **analyser), tree, channels={"chosen": "CD45,SSC-A"})
+    found = samples.run()
+    for population in ("lymphocytes", "nk"):
+        assert found["S1", population]["platform"] == "none"
+        assert f"gated within chosen, by the lineage marker {marker}" in found["S1", population]["reason"]
+        assert found["S2", population]["status"] == "ok"
+
+
+def test_cells_in_doublets_are_counted_back_in_where_beads_or_volume_count(samples: Samples) -> None:
+    tree = TREE | {"cells": ("time", 50_000), "singlets": ("cells", 48_000), "lymphocytes": ("singlets", 10_000)}
+    bad = tree | {"singlets": ("cells", 40_000)}
+    samples.add(sample("S1", 7, **BEADS), tree)
+    samples.add(sample("S2", 8, acquired_ul=50.0), tree)
+    samples.add(sample("S3", 9, wbc_per_ul=6_000.0, lymphocyte_fraction=0.3), tree)
+    samples.add(sample("S4", 10, **BEADS), bad)
+    samples.add(sample("S5", 11, **BEADS), tree | {"beads": ("singlets", 9_500)})
+    found = samples.run()
+    back = 1 + 1.5 * 2_000 / 48_000
+    assert found["S1", "nk"]["cells_per_ul"] == pytest.approx(88.579 * back, rel=1e-4)
+    assert "doublets added back (4.0% of events lie outside singlets): x 1.062" in found["S1", "nk"]["reason"]
+    assert found["S1", "monocytes"]["cells_per_ul"] == pytest.approx(900 / 9_500 * 990), "not within singlets"
+    assert found["S2", "nk"]["cells_per_ul"] == pytest.approx(850 / 45 * back)
+    assert found["S3", "nk"]["cells_per_ul"] == pytest.approx(6_000 * 0.3 * 0.085)
+    assert found["S4", "nk"]["cells_per_ul"] == pytest.approx(88.579, rel=1e-4)
+    assert found["S5", "nk"]["cells_per_ul"] == pytest.approx(88.579, rel=1e-4), "beads lose their doublets, too"
+    assert found["S4", "nk"]["status"] == "warn"
+    assert "too many for coincidence" in found["S4", "nk"]["reason"]
+    single = samples.run(settings=part(Settings(data_dir="", counts={"doublets": "leave_out"}), "counts"))
+    assert single["S1", "nk"]["cells_per_ul"] == pytest.approx(88.579, rel=1e-4)
+    assert single["S1", "nk"]["reason"] is None
+
+
+def test_two_platforms_of_one_day_are_compared_and_never_joined(samples: Samples) -> None:
+    analyser = {"wbc_per_ul": 6_000.0, "lymphocyte_fraction": 0.1737}
+    for day in (1, 7, 14):
+        samples.add(sample(f"C{day}", day, specimen=f"X{day}", panel="counting", **BEADS), TREE)
+        samples.add(sample(f"F{day}", day, specimen=f"X{day}", material="pbmc_fresh", **analyser), TREE)
+    found = samples.run()
+    assert {found["C7", "nk"]["platform"], found["F7", "nk"]["platform"]} == {"beads", "dual"}
+    rows = [row for row in samples.checks("platforms") if row["population"] == "nk"]
+    assert [row["day"] for row in rows[:3]] == [1, 7, 14]
+    same_day = rows[0]
+    assert (same_day["sample"], same_day["platform"]) == ("C1", "beads")
+    assert (same_day["other_sample"], same_day["other_platform"]) == ("F1", "dual")
+    expected = found["C1", "nk"]["cells_per_ul"] / found["F1", "nk"]["cells_per_ul"]
+    assert same_day["value"] == pytest.approx(expected, rel=1e-5)
+    assert same_day["ci_low"] < same_day["value"] < same_day["ci_high"]
+    assert same_day["status"] == "ok"
+    assert "separation may shift the shares" in same_day["reason"]
+    assert math.isnan(rows[3]["day"])
+    assert rows[3]["value"] == pytest.approx(expected, rel=1e-5)
+    assert rows[3]["reason"] == (
+        "geometric mean of 3 days; whole_blood beside pbmc_fresh: separation may shift the shares"
+    )
+    (lymphocytes, *_) = (row for row in samples.checks("platforms") if row["population"] == "lymphocytes")
+    assert lymphocytes["reason"] is None, "the analyser's own lymphocytes are of whole blood"
+
+
+def test_platforms_that_disagree_beyond_their_error_are_a_warning(samples: Samples) -> None:
+    """Beads and analyser of one tube: the sheet gives both, the beads count, and the analyser is laid beside them."""
+    samples.add(sample("S1", 7, wbc_per_ul=12_000.0, lymphocyte_fraction=0.2, **BEADS), TREE)
+    found = samples.run()
+    assert found["S1", "nk"]["platform"] == "beads"
+    (row,) = (r for r in samples.checks("platforms") if (r["population"], r["sample"]) == ("nk", "S1"))
+    assert row["value"] == pytest.approx(88.579 / (2_400 * 0.085), rel=1e-4)
+    assert (row["status"], row["reason"]) == ("warn", "beads and dual differ by more than x 1.25")
+    assert found["S1", "nk"]["status"] == "ok", "which of the two errs is not known"
+
+
+def test_cd3_of_two_tubes_of_a_specimen_must_agree(samples: Samples) -> None:
+    """All CD3+ cells, whatever their CD56: T cells without CD56 may differ as they like."""
+    other = TREE | {"t_cells": ("cd3", 7_000)}
+    samples.add(sample("A1", 1, specimen="X1", **BEADS), TREE | {"t_cells": ("cd3", 5_000)})
+    samples.add(sample("B1", 1, specimen="X1"), other)
+    samples.add(sample("A2", 2, specimen="X2", **BEADS), TREE)
+    samples.add(sample("B2", 2, specimen="X2"), other | {"cd3": ("lymphocytes", 7_650)})
+    samples.add(sample("A3", 3, specimen="X3", **BEADS), TREE)
+    samples.add(sample("B3", 3, specimen="X3"), other | {"cd3": ("lymphocytes", 8_200)})
+    samples.add(sample("A4", 4, specimen="X4", **BEADS), TREE)
+    samples.add(sample("B4", 4, specimen="X4"), {"lymphocytes": ("time", 50), "cd3": ("lymphocytes", 40)})
+    found = samples.run()
+    rows = {row["sample"]: row for row in samples.checks("duplicate_cd3")}
+    assert {name: row["status"] for name, row in rows.items()} == {"A1": "ok", "A2": "warn", "A3": "fail", "A4": "ok"}
+    assert rows["A2"]["value"] == pytest.approx(-0.045)
+    assert rows["A2"]["ci_low"] < -0.045 < rows["A2"]["ci_high"] < 0
+    assert rows["A2"]["reason"] == "CD3+ lymphocytes of A2 and B2 differ by 4.5%, more than 3.0%"
+    assert "not by more than their error" in rows["A4"]["reason"]
+    for name in ("A3", "B3"):
+        assert found[name, "cd3"]["status"] == found[name, "cd4_t"]["status"] == "fail"
+        assert "differ by 10.0%" in found[name, "cd4_t"]["reason"]
+        assert "differ by" not in (found[name, "nk"]["reason"] or "")
+
+
+def test_a_laboratorys_own_ranges_and_grades_win(samples: Samples, tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    header = "population\tsex\tage_min\tage_max\tlow\thigh\tunit\tsource\n"
+    rows = "lymphocytes\tany\t18\t60\t1100\t4000\tcells/uL\tour 120 donors\n"
+    (tmp_path / "config" / "reference_ranges.tsv").write_text(header + rows)
+    samples.add(sample("S1", 7, **BEADS), TREE)
+    ranges, grades = (tmp_path / knowledge(name, tmp_path) for name in ("reference_ranges.tsv", "grades.tsv"))
+    row = samples.run(ranges=ranges, grades=grades)["S1", "lymphocytes"]
+    assert (row["reference_low"], row["reference_high"], row["grade"]) == (1_100, 4_000, "1")
+    assert math.isnan(samples.run(ranges=ranges, grades=grades)["S1", "nk"]["reference_low"])

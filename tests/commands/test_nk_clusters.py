@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from nktrace.cli import main
+from nktrace.files.blanks import write_blanks
 from nktrace.files.checks import write_checks
 from nktrace.files.embedding import read_embeddings
 from nktrace.files.hla_cuts import write_hla_cuts
@@ -45,6 +46,8 @@ SETTINGS = part(
         }
     ),
     "clustering",
+    "chimerism",
+    "qc",
 )
 PANEL = """channel\tmarker\tkind\tantibody
 Time\tTime\ttime\tNA
@@ -213,6 +216,39 @@ def test_without_a_cut_for_nk_cells_that_of_all_lymphocytes_serves_and_an_unusab
         write_hla_cuts(cuts, "P1", rows)
         assert fitted.assign("S1", "--cuts", str(cuts)) == 0
         assert pq.read_table(fitted.directory / "S1" / "nk.parquet").column("hla_HLA-A2").to_pylist() == calls
+
+
+def test_the_cut_of_the_samples_batch_is_taken_and_donor_t_cells_are_looked_for_where_a_product_is_told(
+    fitted: Study,
+) -> None:
+    cuts = fitted.directory / "hla_cuts.tsv"
+    moved = [replace(hla_cut("nk14", "nk", cut), batch=batch) for batch, cut in (("", 500), ("B1", 300), ("B2", 100))]
+    write_hla_cuts(cuts, "P1", [hla_cut("nk14", "all", 9), hla_cut("nk14", "cd3", 200), *moved])
+    assert fitted.assign("S1", "--cuts", str(cuts), "--product-cd3=0.001") == 0
+    calls = pq.read_table(fitted.directory / "S1" / "nk.parquet").column("hla_HLA-A2").to_pylist()
+    assert calls == (lineages("S1", seed=0).hla["HLA-A2"][::2] >= 300).tolist()
+    checks = {row["check"]: row for row in read_table(fitted.directory / "S1" / "qc.tsv", "qc")}
+    assert checks["donor_t_cells"]["status"] == "skipped"
+    assert "0 T cells" in checks["donor_t_cells"]["reason"]
+    assert fitted.assign("S1", "--cuts", str(cuts)) == 0
+    assert "donor_t_cells" not in {row["check"] for row in read_table(fitted.directory / "S1" / "qc.tsv", "qc")}
+
+
+def test_donor_t_cells_are_held_against_the_scatter_of_the_references_blanks(fitted: Study) -> None:
+    sample = lineages("T", seed=0)
+    fitted.add(replace(sample, member=sample.member | {"cd3": sample.member["t_cells"]}))
+    cuts, blanks = fitted.directory / "hla_cuts.tsv", fitted.directory / "blanks.tsv"
+    cut = replace(hla_cut("nk14", "cd3", 3_000), blank=MarkerCounts(events=1_000, positive=10))
+    write_hla_cuts(cuts, "P1", [replace(cut, population="all"), cut])
+    limits = []
+    for wild in (0, 60):
+        of = {"panel": "nk14", "marker": "HLA-A2", "direction": "donor_positive", "population": "cd3", "events": 1_000}
+        found = (10, 10, 10 + wild, 10, 10 + wild // 4, 10)
+        write_blanks(blanks, [of | {"patient": f"P{n}", "marker_events": events} for n, events in enumerate(found)])
+        assert fitted.assign("T", "--cuts", str(cuts), "--product-cd3=0.001", "--blanks", str(blanks)) == 0
+        checks = {row["check"]: row for row in read_table(fitted.directory / "T" / "qc.tsv", "qc")}
+        limits.append(checks["donor_t_cells"]["limit"])
+    assert limits[1] > 1.5 * limits[0]
 
 
 def test_without_cuts_the_hla_calls_are_not_available(fitted: Study) -> None:

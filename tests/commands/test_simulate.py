@@ -17,9 +17,10 @@ from nktrace.files.truth import read_expectations
 from nktrace.model.simulation import Simulation
 from nktrace.model.study import Role
 from nktrace.science.compensation import compensate, find_spillover
-from nktrace.science.simulation.course import donor_cells
+from nktrace.science.simulation.course import donor_cells, draw_of_recipient
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+LIVER = REPOSITORY / "resources" / "simulation" / "liver.yaml"
 DEMO = REPOSITORY / "resources" / "simulation" / "demo_release.yaml"
 SMALL = REPOSITORY / "resources" / "simulation" / "small.yaml"
 
@@ -165,3 +166,34 @@ def test_the_demo_is_shaped_like_release(demo: Simulation) -> None:
     last = {p.patient: donor_cells(p.donor_cells, max(demo.visits)) for p in demo.patients}
     assert last["P4"] == 0.0
     assert all(value > 0 for name, value in last.items() if name != "P4")
+
+
+def test_the_liver_cohort_has_its_blank_before_and_its_baseline_after_transplantation(tmp_path: Path) -> None:
+    assert main(["simulate", str(LIVER), "--config-dir", str(tmp_path)]) == 0
+    patients = read_rows(tmp_path / "patients.tsv")
+    assert len(patients) == 19
+    assert {row["first_donor_exposure_day"] for row in patients} == {"-3"}
+    days = {role: {row["day"] for row in read_rows(tmp_path / "samples.tsv") if row["role"] == role} for role in Role}
+    assert (days[Role.BLANK], days[Role.BASELINE]) == ({"-4"}, {"-1"})
+    happened = [row["kind"] for row in read_rows(tmp_path / "events.tsv")]
+    assert (happened.count("infection"), happened.count("rejection")) == (6, 7)
+    simulation, _ = read_simulation(LIVER)
+    for patient in simulation.patients:
+        blank, baseline, late = (
+            sum(draw_of_recipient(simulation, patient, day).donor.values()) for day in (-4, -1, 28)
+        )
+        assert (blank, baseline > 1.0) == (0.0, True)
+        assert late < 0.01 * baseline
+
+
+def test_one_patient_of_the_liver_cohort_is_a_study_that_checks(tmp_path: Path) -> None:
+    assert main(["simulate", str(LIVER), "--patient", "L05", "--output", str(tmp_path)]) == 0
+    assert main(["check", str(tmp_path)]) == 0
+    expected = read_expectations(tmp_path / "data" / "truth")
+    for population in ("nk", "cd3", "b_cells"):
+        assert expected["L05-blank", population].donor_events == 0
+        assert expected["L05-baseline", population].donor_fraction > 0
+    truth = truth_of(tmp_path, "L05-baseline")
+    brought = truth["kind"][truth["is_donor"]]
+    assert {"nk_bright", "cd8_t"} <= set(brought)
+    assert [row["kind"] for row in read_rows(tmp_path / "config" / "events.tsv")] == ["infection", "rejection"]

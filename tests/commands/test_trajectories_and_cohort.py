@@ -56,6 +56,7 @@ def write_patient(results: Path, patient: str) -> list[str]:
         for table in ("populations", "gates", "qc", "overrides", "nk_drift"):
             write_table(results / "samples" / sample.sample / f"{table}.tsv", table, [])
     write_table(directory / "counts.tsv", "counts", counts)
+    write_table(directory / "count_checks.tsv", "count_checks", [])
     write_table(directory / "chimerism.tsv", "chimerism", chimerism)
     write_table(directory / "chimerism_by_antibody.tsv", "chimerism_by_antibody", [])
     options = {
@@ -133,6 +134,23 @@ def test_changes_are_those_from_the_baseline_with_the_error_of_gates_and_what_fa
     assert wider[0]["ci_high"] > 1.5 * plain[0]["ci_high"]
     assert wider[0]["reason"] == "qc_failed: dead (60 % dead, half of them T)"
     assert wider[2:] == plain[2:]
+
+
+def test_a_file_that_could_not_be_read_is_a_gap_with_the_reason(tmp_path: Path) -> None:
+    command = write_patient(tmp_path, "P1")
+    for table, directory in (("counts", "patients/P1"), ("chimerism", "patients/P1"), ("subsets", "samples/P1.4")):
+        path = tmp_path / directory / f"{table}.tsv"
+        write_table(path, table, [row for row in read_table(path, table) if row["sample"] != "P1.4"])
+    failed = empty("qc") | {"sample": "P1.4", "check": "readable", "status": "fail", "reason": "it ends too early"}
+    write_table(tmp_path / "samples" / "P1.4" / "qc.tsv", "qc", [failed])
+    assert main(command) == 0
+    rows = read_table(tmp_path / "patients" / "P1" / "trajectories.tsv", "trajectories")
+    for measure in ("nk", "donor_nk", "fraction:bright"):
+        (gap,) = [row for row in rows if row["measure"] == measure and row["day"] == DAYS[4]]
+        assert math.isnan(gap["observed"])
+        assert math.isnan(gap["fitted"])
+        assert gap["reason"].startswith("P1.4 could not be read: it ends too early")
+        assert [row["day"] for row in rows if row["measure"] == measure] == list(DAYS)
 
 
 def test_the_same_input_gives_the_same_bytes(results: Path, tmp_path: Path) -> None:

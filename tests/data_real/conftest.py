@@ -32,6 +32,7 @@ def real_study(
 ) -> Callable[[str], RealStudy]:
     """A study of studies/ by its name, copied, pointed to its real files and run the whole way, once a session."""
     folders = {"aurora": "human_pbmc_aurora", "mouse": "mouse_spleen_nk", "hipc": "human_pbmc_hipc"}
+    folders |= {"volumetric": "volumetric_counts", "gvhd": "gvhd_longitudinal"}
     done: dict[str, RealStudy] = {}
 
     def finished(name: str) -> RealStudy:

@@ -4,6 +4,7 @@ import math
 
 from nktrace.figures.axes import Days, Linear, Log
 from nktrace.figures.curves import Line, Point, Track, curve_picture, days_of, overlay, sparkline
+from nktrace.figures.happenings import Happening
 from tests.figures.reading import elements, texts, titles
 
 SEEN = Point(day=7, value=20.0, low=10.0, high=40.0, title="day 7: 20")
@@ -23,6 +24,12 @@ def test_a_measured_value_is_a_dot_and_one_below_its_limit_an_open_triangle() ->
     assert len(elements(svg, "circle")) == 1
     assert [e.attrib["fill"] for e in elements(svg, "path") if e.attrib["d"].endswith("Z")] == ["#fff"]
     assert titles(svg) == ["day 7: 20", "day 14: below 5"]
+
+
+def test_a_visit_without_a_value_is_a_cross_at_the_foot() -> None:
+    svg = picture(track(SEEN, gaps=[(21.0, "the file could not be read")]))
+    assert titles(svg) == ["day 21: no value; the file could not be read", "day 7: 20"]
+    assert len(elements(svg, "path")) == len(elements(picture(track(SEEN)), "path")) + 2
 
 
 def test_higher_is_higher_and_later_is_further_right() -> None:
@@ -62,14 +69,13 @@ def test_thresholds_limits_ranges_and_events_are_named() -> None:
             limits=[(7.0, 3.0)],
             blanks=[(7.0, 1.0)],
             reference=(90.0, 900.0),
-            events=[(3.0, "infection <severe>")],
+            events=[Happening(day=3.0, kind="infection", title="infection <severe>")],
         )
     )
-    assert {"threshold: 100 cells/µL", "limit of detection on day 7: 3", "limit of blank on day 7: 1"} <= set(
-        titles(svg)
-    )
-    assert "infection <severe>" in texts(svg)
-    assert len(elements(svg, "rect")) == 1
+    said = {"threshold: 100 cells/µL", "limit of detection on day 7: 3", "limit of blank on day 7: 1"}
+    assert said | {"infection <severe>"} <= set(titles(svg))
+    assert "In" in texts(svg)
+    assert len(elements(svg, "rect")) == 2
 
 
 def test_zero_cells_with_an_upper_bound_are_not_lost_on_a_logarithmic_axis() -> None:

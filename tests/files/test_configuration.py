@@ -44,6 +44,8 @@ def test_a_step_gets_what_it_uses_and_no_more(tmp_path: Path) -> None:
         ("data_dir: x\nlevel: 95\n", "row 2, column level: 95: input should be less than 1"),
         ("data_dir: x\nlevel: .nan\n", "row 2, column level: nan: "),
         ("data_dir: x\nkinetics:\n  thresholds: {nk: [a]}\n", "row 3, column kinetics.thresholds.nk.0: 'a'"),
+        ("data_dir: x\nchimerism:\n  blank_cv: 0.001\n", "row 3, column chimerism.blank_cv: 0.001: it should be 0 (bl"),
+        ("data_dir: x\nchimerism:\n  assumed_blank_cv: 30\n", "assumed_blank_cv: 30: input should be less than or eq"),
         ("data_dir: x\ngating: 3\n", "row 2, column gating: 3: "),
         ("data_dir: x\nseed: 1\nseed: 2\n", "row 3, column seed: the setting stands twice"),
         ("data_dir: x\n\tseed: 1\n", "row 2: this is not YAML"),

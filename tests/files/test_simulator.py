@@ -15,7 +15,7 @@ RESOURCES = Path(__file__).resolve().parents[2] / "resources" / "simulation"
 
 @pytest.fixture
 def spec(tmp_path: Path) -> Path:
-    for name in ("demo_release.yaml", "small.yaml", "cells.tsv"):
+    for name in ("demo_release.yaml", "small.yaml", "liver.yaml", "cells.tsv"):
         shutil.copy(RESOURCES / name, tmp_path / name)
     return tmp_path / "small.yaml"
 
@@ -94,6 +94,19 @@ def test_control_tubes_of_cells_need_somebody(spec: Path) -> None:
         text = path.read_text(encoding="utf-8")
         path.write_text(text[: text.index("healthy_donor:")] + text[text.index("controls:\n") :], encoding="utf-8")
     assert "the controls of panel phenotyping need a healthy_donor" in faults_of(spec)
+
+
+def test_a_graft_comes_before_the_infusion_and_after_the_blank(spec: Path) -> None:
+    liver = spec.parent / "liver.yaml"
+    edit(liver, ("day: -3, cells: 18,", "day: 2, cells: 18,"), ("      cells: 30\n", "      cells: 0\n"))
+    faults = faults_of(liver)
+    assert "day is 2, which is not before the infusion" in faults
+    assert "cells is 0" in faults
+    edit(liver, ("day: 2, cells: 18,", "day: -3, cells: 18,"), ("      cells: 0\n", "      cells: 30\n"))
+    edit(liver, ("blank_day: -4", "blank_day: -2"), ("b_cells: 0.05}", "b_cell: 0.05}"))
+    assert "patient L01: blank_day -2 is not before the graft's -3" in faults_of(liver)
+    edit(liver, ("blank_day: -2", "blank_day: -4"))
+    assert "no kind b_cell. Did you mean 'b_cells'?" in faults_of(liver)
 
 
 def test_a_patient_cannot_be_called_as_the_control_tubes_are(spec: Path) -> None:

@@ -204,6 +204,16 @@ def subset_change_tests(name: str = PLAIN) -> list[dict[str, Any]]:
     ]
 
 
+def count_checks(name: str = PLAIN) -> list[dict[str, Any]]:
+    two = {"population": name, "platform": "beads", "other_platform": "dual", "limit": 1.25, "reason": name}
+    return [
+        row("count_checks", day=7.0, check="lymphosum", sample=name, value=0.98, limit=0.05, status="ok"),
+        row("count_checks", day=8.0, check="lymphosum", sample=name, value=0.7, limit=0.05, status="fail", reason=name),
+        row("count_checks", day=7.0, check="platforms", sample=name, other_sample=name, value=0.9, status="ok", **two),
+        row("count_checks", check="platforms", value=0.7, ci_low=0.6, ci_high=0.75, status="warn", **two),
+    ]
+
+
 def patient_values(name: str = PLAIN) -> dict[str, Any]:
     """What `patient_page` takes beside the patient."""
     return {
@@ -233,6 +243,7 @@ def patient_values(name: str = PLAIN) -> dict[str, Any]:
         "overrides": overrides(name),
         "events": [{"patient": name, "day": "3", "kind": name, "note": name}],
         "subset_change": subset_change(name),
+        "count_checks": count_checks(name),
     }
 
 

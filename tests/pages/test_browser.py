@@ -35,6 +35,7 @@ BESIDE = {
         "chimerism.tsv",
         "chimerism_by_antibody.tsv",
         "counts.tsv",
+        "count_checks.tsv",
         "trajectories.tsv",
         "curves.tsv",
         "kinetics.tsv",
@@ -47,6 +48,7 @@ BESIDE = {
         for name in (
             "chimerism",
             "counts",
+            "count_checks",
             "trajectories",
             "kinetics",
             "subsets",

@@ -36,6 +36,14 @@ def test_donor_cells_are_counted_only_over_patients_in_whom_they_can_be_told() -
     assert "1 of 2" in text
 
 
+def test_a_patient_in_whom_one_of_several_donors_is_found_counts_as_found() -> None:
+    none = [line | {"donor": "all"} for line in chimerism("two") if line["status"] == "not_detected"]
+    one = [line | {"donor": "D1"} for line in chimerism("two") if line["status"] == "quantified"]
+    values = NOTHING | {"chimerism": none, "patients": [{"patient": "two", "arm": None}]}
+    assert "0 of 1" in Page(cohort_page(**values)).text
+    assert "1 of 1" in Page(cohort_page(**values, by_donor=one)).text
+
+
 def test_empty_tables_make_a_page() -> None:
     text = Page(cohort_page(**NOTHING)).text
     assert "The study has no patients" in text
@@ -136,3 +144,13 @@ def test_a_patient_has_one_colour_in_every_picture() -> None:
     first, second = keys[0]["style"], keys[1]["style"]
     assert [key["style"] for key in keys] == [first, second, first, first, second]  # donor NK, then all NK
     assert [key["class"] for key in keys] == ["key", "key", "key", "key dashed", "key"]
+
+
+def test_arms_stand_side_by_side_and_are_not_compared() -> None:
+    known = {"measure": "donor_nk", "quantity": "cmax"}
+    rows = [row("cohort", group="arm:1e6", n=4, median=8.0, note="cells/µL; range 3 to 12", **known)]
+    rows += [row("cohort", group="arm:2e6", n=2, note="cells/µL; range under 4 to 20", **known)]
+    text = Page(cohort_page(**NOTHING | {"summary": rows})).text
+    assert "donor NK cells 1e6 2e6 Peak (Cmax) 8, range 3 to 12 (n = 4) range under 4 to 20 (n = 2)" in text
+    assert "Arms are not compared by a test" in text
+    assert not re.search(r"\bp [=<]", text)

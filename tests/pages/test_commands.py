@@ -31,7 +31,7 @@ def results(tmp_path: Path) -> Path:
     write_table(sample_dir / "nk_drift.tsv", "nk_drift", [])
     write_pictures(sample_dir / "pictures.npz", [a_picture("nk")])
     write_quality_pictures(sample_dir / "quality.npz", QualityPictures())
-    for name in ("counts", "chimerism", "trajectories", "kinetics", "subset_change"):
+    for name in ("counts", "count_checks", "chimerism", "trajectories", "kinetics", "subset_change"):
         write_table(patient_dir / f"{name}.tsv", name, patient[name])
     for name in ("curves", "hla_cuts"):
         rows = patient["curves" if name == "curves" else "cuts"]

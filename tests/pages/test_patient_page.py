@@ -88,6 +88,17 @@ def test_a_liver_graft_before_the_infusion_takes_away_the_origin() -> None:
     assert "no origin is attributed here" not in Page(patient_page(a_patient(), **patient_values())).text
 
 
+def test_the_first_screen_says_how_donor_cells_changed_since_the_baseline() -> None:
+    changed = {"change_from_baseline": 0.08, "change_low": 0.05, "change_high": 0.11}
+    rows = [line | changed if line["day"] == 7.0 else line for line in chimerism()]
+    net = row("kinetics", measure="donor_nk", quantity="cmax_net", value=7.0, ci_low=4.0, ci_high=10.0, status="ok")
+    values = patient_values() | {"chimerism": rows, "kinetics": [*kinetics(), net | {"unit": "cells/µL"}]}
+    text = Page(patient_page(a_patient(first_donor_exposure_day=-3.0), **values)).text
+    assert "change from the baseline, day 7: 8.00 % (5.00 to 11.0) of NK cells" in text
+    assert "peak above the baseline: 7 (4 to 10) cells/µL" in text
+    assert "change from the baseline, day" not in Page(patient_page(a_patient(), **patient_values())).text
+
+
 @pytest.mark.parametrize("first_day", [0.0, -3.0])
 def test_no_causal_words(first_day: float) -> None:
     text = Page(patient_page(a_patient(first_donor_exposure_day=first_day), **patient_values())).text
@@ -116,6 +127,24 @@ def test_counting_platforms_are_never_joined() -> None:
     assert "NK cells (beads) over time, cells/µL" in names
 
 
+def test_platforms_stand_beside_each_other_with_their_ratio() -> None:
+    text = Page(patient_page(a_patient(), **patient_values())).text
+    head, every = text[text.index("Counting platforms beside each other") :].split("Every check of the counts", 1)
+    assert "all beads over dual 0.7 (0.6 to 0.75) × 1.25 warn" in head
+    assert "0.9" not in head, "single days stand with all checks"
+    assert "T, B and NK cells make up the lymphocytes: 1 of 2 hold." in head
+    assert "Sum of the lineages" in every
+    assert "70.0 %" in every or "70.0 %" in every
+    assert "Counting platforms" not in Page(patient_page(a_patient(), **NOTHING)).text
+
+
+def test_days_in_each_grade_are_shown_with_their_bounds() -> None:
+    found = {"value": 5.0, "ci_low": 0.0, "ci_high": 10.0, "unit": "days", "status": "ok"}
+    rows = [*kinetics(), row("kinetics", measure="lymphocytes", quantity="days_in_grade:3", n_points=4, **found)]
+    text = Page(patient_page(a_patient(), **patient_values() | {"kinetics": rows})).text
+    assert "Lymphocytes Days in grade 3 5 (0 to 10) days 4 ok" in text
+
+
 def test_a_donor_fraction_without_a_count_is_drawn_once_as_a_share() -> None:
     fractions = [
         line | {"unit": "fraction", "observed": 0.12} for line in trajectories() if line["measure"] == "donor_nk"
@@ -140,3 +169,30 @@ def test_no_answer_that_rests_on_a_doubtful_gate_stands_without_its_flag() -> No
     assert long.count("gate doubtful: trajectories (one peak)") == 1
     assert "else" not in head
     assert "gate doubtful" not in Page(patient_page(a_patient(), **patient_values())).text
+
+
+def test_each_donor_that_is_told_from_the_others_stands_beside_all_of_them() -> None:
+    values = patient_values()
+    one = [line | {"donor": "D1", "donor_fraction": line["donor_fraction"] / 2} for line in chimerism()]
+    counted = [
+        line | {"measure": "donor_nk:D1", "observed": 6.0} for line in trajectories() if line["measure"] == "donor_nk"
+    ]
+    values["chimerism"] = [line | {"donor": "all"} for line in chimerism()]
+    values["trajectories"] += counted
+    values["kinetics"] += [line | {"measure": "donor_nk:D1"} for line in kinetics()]
+    page = Page(patient_page(a_patient(), **values, by_donor=one))
+    names = [picture["aria-label"] for picture in page.all("svg") if "onor" in picture.get("aria-label", "")]
+    assert names == [
+        "Donor NK cells (plain) over time, cells/µL",
+        "Donor share of NK cells over time, %",
+        "NK cells of donor D1 (plain) over time, cells/µL",
+        "Donor share of NK cells (donor D1) over time, %",
+    ]
+    assert "12 (9 to 15) cells/µL, peak of donor NK cells (day 7)" in page.text
+    assert "donor D1 alone, highest, day 7: 6.00 % (10.0 to 14.0)" in page.text
+    none = [line | {"donor": "all"} for line in chimerism() if line["status"] == "not_detected"]
+    hidden = Page(patient_page(a_patient(), **NOTHING | {"chimerism": none}, by_donor=one)).text
+    assert "no donor NK found" not in hidden
+    assert "donor NK found of one of several donors, by its own antibody" in hidden
+    assert "day population donor events" in page.text.replace("#", "")
+    assert "Each donor" not in Page(patient_page(a_patient(), **patient_values())).text

@@ -10,7 +10,6 @@ from nktrace.model.chimerism import Category, ChimerismStatus, Controls, Estimat
 from nktrace.model.errors import MarkerDoesNotSeparate
 from nktrace.model.intervals import Interval
 from nktrace.science.chimerism import (
-    between_blank_cv,
     change,
     donor_cells,
     donor_fraction,
@@ -180,15 +179,6 @@ def test_plausibility_bound() -> None:
     assert infused_bound(2e6) == pytest.approx(28.6, abs=0.05)
 
 
-def test_between_blank_scatter_is_found_from_five_blanks() -> None:
-    rng = np.random.default_rng(1)
-    rates = 0.002 * rng.gamma(4, 1 / 4, 40)
-    blanks = [counts(int(rng.poisson(rate * 50_000)), 50_000) for rate in rates]
-    assert between_blank_cv(blanks) == pytest.approx(0.5, abs=0.15)
-    assert math.isnan(between_blank_cv(blanks[:4]))
-    assert between_blank_cv([counts(0, 1_000)] * 5) == 0
-
-
 @pytest.mark.parametrize(
     ("events", "a", "b", "fraction"),
     [(300, 0.0, 0.95, 0.05), (3_000, 0.0005, 0.9, 0.01), (3_000, 0.005, 0.95, 0.005), (20_000, 0.002, 0.95, 0.5)],
@@ -202,3 +192,66 @@ def test_coverage_on_a_few_cells(events: int, a: float, b: float, fraction: floa
         found = donor_fraction(sample, given)
         held += found.low <= fraction <= found.high
     assert held / repeats >= 0.95 - 3.5 * math.sqrt(0.95 * 0.05 / repeats)
+
+
+def test_donor_cells_are_never_more_than_all_cells() -> None:
+    """A sample that stains better than the donor reference has a fraction above 1."""
+    given = controls(donor=(4400, 5000))
+    found = donor_cells(counts(9_950, 10_000), given, Interval(100.0, 99.0, 101.0), level=0.95)
+    assert found.value == 100
+    assert found.low <= found.value <= found.high
+    unknown = donor_cells(counts(1_000, 10_000), given, Interval(100.0, math.nan, math.nan), level=0.95)
+    assert unknown.known
+    assert math.isnan(unknown.low)
+    assert math.isnan(unknown.high)
+
+
+def test_scatter_without_bounds_gives_no_detection_and_no_limit_above_one() -> None:
+    for cv in (1e-9, 3.0):
+        assert limits_of(counts(0, 10_000), controls(cv=cv)).lob_events > 0
+    found = judged(2_000, 3_000, controls(blank=(300, 3_000), cv=6.0))
+    assert found.status is ChimerismStatus.NOT_DETECTED
+    assert math.isnan(found.limits.lod)
+    assert "limit above 1" in " ".join(found.reasons)
+
+
+def test_limit_of_blank_and_interval_agree_where_blanks_tell_the_scatter() -> None:
+    blanks = tuple(counts(x, 2_000) for x in (0, 30, 1, 2, 0))
+    given = Controls(blank=sum(blanks[1:], blanks[0]), donor=counts(4925, 5000), tubes=blanks, scatter_of=blanks)
+    for positive in range(20, 2_000, 60):
+        low = donor_fraction(counts(positive, 10_000), given).low
+        detected = positive > limits_of(counts(positive, 10_000), given).lob_events
+        assert detected == (low > 0) or positive / 10_000 == pytest.approx(
+            limits_of(counts(positive, 10_000), given).lob_events / 10_000, abs=0.006
+        )
+    assert judged(2_000, 10_000, given).status is ChimerismStatus.QUANTIFIED
+
+
+def test_two_antibodies_that_put_few_cells_in_a_class_do_not_separate() -> None:
+    few = Controls(
+        blank=MarkerCounts(events=300, positive=0, unclear=700),
+        donor=MarkerCounts(events=990, positive=985, unclear=10),
+    )
+    assert few.separation > 0.9 > few.told_apart
+    assert judged(60, 10_000, few).status is ChimerismStatus.INDETERMINATE
+
+
+def test_cells_in_no_class_are_nobodys() -> None:
+    """A tenth of the events are doublets of both persons: the fraction is that of the others."""
+    given = Controls(
+        blank=MarkerCounts(events=9_800, positive=1, unclear=200),
+        donor=MarkerCounts(events=4_500, positive=4_500, unclear=500),
+    )
+    donor, recipient = 0.3 * 0.9, 0.7 * 0.98
+    clear = round((donor + recipient) * 9_000)
+    sample = MarkerCounts(events=clear, positive=round(donor * 9_000), unclear=10_000 - clear)
+    found = donor_fraction(sample, given)
+    assert found.value == pytest.approx(0.3, abs=0.002)
+    assert found.low < 0.3 < found.high
+
+
+def test_controls_of_two_batches_share_no_error() -> None:
+    one, other = controls(blank=(20, 2_000)), controls(blank=(20, 2_000), donor=(4926, 5000))
+    shared = change(counts(300, 10_000), one, counts(200, 10_000), one, level=0.95)
+    apart = change(counts(300, 10_000), one, counts(200, 10_000), other, level=0.95)
+    assert apart.high - apart.low > 1.15 * (shared.high - shared.low)

@@ -13,8 +13,10 @@ from nktrace.science.counting import (
     beads_count,
     dual_count,
     grade_of,
+    left_out,
     lymphosum,
     product,
+    ratio,
     reference_range,
     share_of,
     vol_to_ul,
@@ -71,6 +73,36 @@ def test_a_share_of_a_count_joins_both_errors() -> None:
     assert share_of(whole, 1_000, 1_000, level=0.95) == whole
     assert not share_of(whole, 0, 0, level=0.95).known
     assert product(whole, Interval(0.0, 0.0, 0.01)) == Interval(0.0, 0.0, pytest.approx(3.333))
+
+
+def test_a_joined_count_covers_the_truth() -> None:
+    """Cells of a subset by the counting tube's NK cells times the phenotyping tube's share, both with their errors."""
+    rng, held, repeats = np.random.default_rng(3), 0, 400
+    for truth in (2.0, 20.0):
+        held = 0
+        for _ in range(repeats):
+            cells, beads = int(rng.poisson(400 * rng.normal(1, 0.02))), int(rng.poisson(5_000))
+            nk = beads_count(cells, beads, beads_per_tube=50_000, blood_ul=50, pipette_cv=0.02, level=0.95)
+            found = share_of(nk, int(rng.binomial(1_500, truth / 80)), 1_500, level=0.95)
+            held += found.low <= truth <= found.high
+        assert 0.925 < held / repeats < 0.99
+
+
+def test_a_ratio_joins_both_errors_and_is_one_of_equals() -> None:
+    one, other = Interval(200.0, 180.0, 222.2), Interval(100.0, 80.0, 125.0)
+    found = ratio(one, other)
+    assert found.value == 2
+    assert found.low == pytest.approx(2 * math.exp(-math.hypot(math.log(200 / 180), math.log(125 / 100))))
+    assert found.high == pytest.approx(2 * math.exp(math.hypot(math.log(222.2 / 200), math.log(100 / 80))))
+    assert not ratio(one, Interval(0.0, 0.0, 3.0)).known
+
+
+def test_cells_that_met_in_one_event_are_counted_back_in() -> None:
+    """Of 10,000 cells 600 meet in pairs: 300 events are removed, 9,400 are left, and so many are single."""
+    factor, cv = left_out(300, 9_400)
+    assert factor - 1.96 * cv * factor < 10_000 / 9_400 < factor + 1.96 * cv * factor
+    assert left_out(0, 9_400) == (1, 0)
+    assert left_out(2_000, 8_000) == (1, 0), "a fifth of the events is no coincidence"
 
 
 def test_units_of_the_acquired_volume() -> None:

@@ -73,6 +73,14 @@ def test_bw4_and_bw6_are_decided_per_allele() -> None:
         assert (marks(bw4, typing), marks(bw6, typing)) == (four, six), written
     assert marks(bw4, parse_typing("A*24:02;B*07:02")) is True
     assert marks(bw4, parse_typing("A*01:01;B*15")) is None
+    # of the splits of B15, two have Bw4 in all their alleles
+    for split in ("B63", "B77", "B63(15)"):
+        typing = parse_typing(f"A1;{split}")
+        assert (marks(bw4, typing), marks(bw6, typing)) == (True, False), split
+
+
+def test_a_homozygotes_allele_decides_once() -> None:
+    assert ask("BB7.2", "A*02:01,A*02:01", "A*01:01,A*03:01").deciding == ("donor A*02:01",)
 
 
 def test_the_alleles_of_a_prior_graft_are_excluded_too() -> None:

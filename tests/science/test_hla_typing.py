@@ -34,6 +34,15 @@ def test_a_typing_is_read_in_every_usual_writing() -> None:
         ("B*1516", "B*15:16"),
         ("A*020101", "A*02:01"),
         ("A*24:9N", "A*24:09N"),
+        ("A*24:09", "A*24:09N"),
+        ("A*0201g", "A*02:01G"),
+        ("A*02-01", "A*02:01"),
+        ("A*203", "A*02:03"),
+        ("A*O2:01", "A*02:01"),
+        ("A*02:01/02:09", "A*02"),
+        ("B*17", "B17"),
+        ("B*5", "B5"),
+        ("A2(28)", "A*02"),
     ],
 )
 def test_a_wrong_writing_is_refused_with_the_nearest_valid_form(written: str, near: str) -> None:
@@ -41,6 +50,35 @@ def test_a_wrong_writing_is_refused_with_the_nearest_valid_form(written: str, ne
         parse_typing(f"A*01:01,{written}")
     assert f"'{written}'" in str(caught.value)
     assert f"'{near}'" in str(caught.value)
+
+
+@pytest.mark.parametrize("written", ["02:01", "blank", "NT", "A*01:01+A*02:01"])
+def test_no_form_is_made_up_for_what_is_like_none(written: str) -> None:
+    with pytest.raises(TypingError) as caught:
+        parse_typing(written)
+    assert "did you mean" not in str(caught.value)
+
+
+def test_an_epitope_is_no_allele() -> None:
+    with pytest.raises(TypingError, match="epitope"):
+        parse_typing("B7,B8;Bw6")
+
+
+def test_a_split_may_name_its_broad_antigen() -> None:
+    assert [allele.groups for allele in parse_typing("A24(9),A68(28);B60(40),B38(16)").alleles] == [
+        ("24",),
+        ("68",),
+        ("40",),
+        ("38",),
+    ]
+    with pytest.raises(TypingError):
+        parse_typing("A24(10)")
+
+
+def test_a_dash_is_a_second_equal_allele() -> None:
+    assert [allele.written for allele in parse_typing("A*02:01,-;B*07:02").alleles] == ["A*02:01", "A*02:01", "B*07:02"]
+    with pytest.raises(TypingError, match="more than two"):
+        parse_typing("A*02:01,A*03:01,-")
 
 
 def test_all_faults_of_a_typing_are_told_at_once() -> None:

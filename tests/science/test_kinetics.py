@@ -90,6 +90,49 @@ def test_half_life_is_refused(visits: list[Visit], why: str) -> None:
     assert math.isnan(found.value.value)
 
 
+RISE = [visit(0.5, 4.0), visit(1, 1.0), visit(4, 2.0), visit(7, 4.0), visit(10, 8.0), visit(14, 3.0), visit(21, 1.0)]
+
+
+def test_cells_that_expand_have_a_doubling_time_from_their_lowest_to_the_peak() -> None:
+    found = read(*RISE)["doubling_time_days"]
+    assert found.value.value == pytest.approx(3, rel=1e-2)
+    assert found.value.low < found.value.value < found.value.high
+    assert (found.status, found.n_points, found.reason) == ("ok", 4, "day 1 to 10")
+
+
+@pytest.mark.parametrize(
+    ("visits", "why"),
+    [
+        (DECAY, "2 quantifiable day(s) up to the peak on day 3"),
+        ([visit(1, None), visit(3, None), visit(7, 2.0), visit(10, 8.0), visit(14, 3.0)], "2 quantifiable"),
+        ([visit(1, 4.0), visit(3, 4.4), visit(7, 5.0), visit(14, 2.0)], "shorter than one doubling"),
+    ],
+)
+def test_doubling_time_is_refused(visits: list[Visit], why: str) -> None:
+    found = read(*visits)["doubling_time_days"]
+    assert found.status == "not_estimable"
+    assert why in found.reason
+
+
+def test_recovery_is_the_slope_from_the_nadir_on() -> None:
+    fall = [visit(-2, 1000.0, baseline=True), visit(2, 100.0), visit(7, 50.0)]
+    rises = [visit(day, 50 * math.exp((day - 7) / 7 * 0.4)) for day in (14.0, 21.0, 35.0)]
+    found = read(*fall, *rises, measure="cd4_t", baseline=1000.0)["recovery_slope"]
+    assert found.value.value == pytest.approx(0.4, abs=2e-3)
+    assert found.value.low < 0.4 < found.value.high
+    assert (found.unit, found.n_points, found.reason) == ("ln/week", 4, "day 7 to 35")
+
+
+@pytest.mark.parametrize(
+    ("days", "why"), [((2, 7, 14), "2 measured day(s) from the nadir on day 7"), ((2, 7, 8, 9), "shorter than a week")]
+)
+def test_recovery_is_refused(days: tuple[float, ...], why: str) -> None:
+    visits = [visit(day, 50.0 + 10 * abs(day - 7)) for day in days]
+    found = read(*visits, measure="cd4_t")["recovery_slope"]
+    assert found.status == "not_estimable"
+    assert why in found.reason
+
+
 def test_a_patient_in_whom_nothing_was_found_keeps_the_limit() -> None:
     found = read(visit(1, None), visit(7, None))
     assert found["cmax"].status == "censored"
@@ -141,3 +184,21 @@ def test_of_several_baselines_the_latest_counts() -> None:
     series = Series(patient="P", measure="nk", unit=CELLS, platform="beads", visits=days)
     assert series.baseline is not None
     assert series.baseline.day == -1
+
+
+def test_a_limit_of_detection_is_no_peak() -> None:
+    """Two measured values, then a small tube with a high limit: what it may hide widens the bound, not the value."""
+    high = Visit(day=28, observed=Interval(3.7, 0.0, 3.7), censored=True, quantified=False)
+    visits = (visit(1, 0.9), visit(3, 0.4), high)
+    rng = np.random.default_rng(0)
+    draws = np.column_stack([np.full(400, 0.9), np.full(400, 0.4), 3.7 * rng.uniform(size=400)])
+    bounded = np.array([True, True, False])
+    curve = Curve(
+        days=np.array([1.0, 3.0, 28.0]), draws=draws, bounded_below=bounded, ceiling=np.zeros(3), identified=False
+    )
+    series = Series(patient="P", measure="donor_nk", unit=CELLS, platform="beads", visits=visits)
+    found = {q.name: q for q in kinetics(series, curve, baseline=None, level=0.95, days=(), window=2)}
+    assert found["cmax"].value.value == pytest.approx(0.9)
+    assert found["cmax"].value.high == pytest.approx(3.6, abs=0.1)
+    assert "may hide" in found["cmax"].reason
+    assert (found["tmax"].value.value, found["tmax"].value.high) == (1.0, 28.0)

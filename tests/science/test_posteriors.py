@@ -2,16 +2,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import beta, nbinom
+from scipy.stats import beta
 
 from nktrace.science import posteriors as at
 
 
 def test_points_fill_each_axis_and_each_pair_of_axes_evenly() -> None:
-    for axis in range(at.BETWEEN_BASELINE + 1):
+    for axis in range(at.GATES + 1):
         points = np.sort(at.axis(axis))
         assert np.abs(points - (np.arange(at.POINTS) + 0.5) / at.POINTS).max() < 0.002
-    for other in range(1, at.BETWEEN_BASELINE + 1):
+    for other in range(1, at.GATES + 1):
         boxes, _, _ = np.histogram2d(at.axis(0), at.axis(other), bins=8, range=[[0, 1], [0, 1]])
         assert boxes.min() > 0.95 * at.POINTS / 64
         assert boxes.max() < 1.05 * at.POINTS / 64
@@ -38,16 +38,8 @@ def test_the_mid_p_rate_gives_the_mid_p_interval(positive: int, events: int) -> 
         assert right == pytest.approx(0.025, abs=0.002)
 
 
-def test_a_dispersed_mean_reproduces_the_negative_binomial_behind_it() -> None:
-    """At the posterior's quantiles the count seen is as extreme as the level says."""
-    cv, events, positive = 0.5, 20_000, 40
-    size = 1 / cv**2
-    high = float(np.quantile(at.dispersed_mean(positive, events, cv, at.BLANK), 0.975))
-    assert nbinom.cdf(positive, size, size / (size + events * high)) == pytest.approx(0.025, abs=0.005)
-
-
 def test_scatter_has_mean_one_and_its_cv() -> None:
-    factors = at.scatter(0.4, at.BETWEEN)
+    factors = at.scatter(0.4)
     assert factors.mean() == pytest.approx(1, abs=0.01)
     assert factors.std() == pytest.approx(0.4, abs=0.01)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -84,7 +85,7 @@ def visit(day: float, value: float, *, baseline: bool = False, censored: bool = 
 
 def reach(*visits: Visit, confirm: bool = True, followup: float = math.nan, death: float = math.nan) -> Quantity:
     series = Series(patient="P", measure="nk", unit=CELLS, platform="beads", visits=visits)
-    return time_to_threshold(series, 100, confirm=confirm, last_followup_day=followup, death_day=death)
+    return time_to_threshold(series, 100, level=0.95, confirm=confirm, last_followup_day=followup, death_day=death)
 
 
 def test_a_threshold_is_reached_between_two_visits() -> None:
@@ -123,3 +124,46 @@ def test_alive_and_below_is_censored_at_the_last_visit() -> None:
     found = reach(visit(-1, 20, baseline=True), visit(7, 50), visit(14, 60), followup=90)
     assert waiting(found.value) == Waiting(14, INF)
     assert "day 90" in found.reason
+
+
+def near(day: float, value: float, error: float) -> Visit:
+    spread = math.exp(1.959964 * error)
+    return Visit(day=day, observed=Interval(value, value / spread, value * spread))
+
+
+def test_a_crossing_that_counting_error_leaves_open_has_a_wider_interval() -> None:
+    before, after = near(3, 20, 0.05), near(28, 300, 0.05)
+    sure = reach(visit(-1, 20, baseline=True), before, near(7, 130, 0.05), near(14, 200, 0.05), after)
+    assert (sure.value.low, sure.value.high, sure.reason) == (3, 7, "")
+    open_ended = reach(visit(-1, 20, baseline=True), before, near(7, 105, 0.1), near(14, 200, 0.05), after)
+    assert (open_ended.value.low, open_ended.value.high) == (3, 14)
+    assert open_ended.value.value == pytest.approx(sure.value.value, abs=0.5)
+    assert "probability 0.69" in open_ended.reason  # Phi(ln 1.05 / 0.1)
+
+
+def test_reached_by_the_values_but_not_surely_is_censored() -> None:
+    found = reach(visit(-1, 20, baseline=True), near(7, 30, 0.05), near(14, 110, 0.1), near(21, 108, 0.1))
+    assert (found.status, found.value.low, found.value.high) == ("censored", 7, INF)
+    assert math.isnan(found.value.value)
+    assert "probability 0.65" in found.reason  # Phi(.953) Phi(.770)
+
+
+def test_not_reached_by_the_values_but_perhaps_so_is_open_from_then_on() -> None:
+    found = reach(visit(-1, 20, baseline=True), near(7, 96, 0.1), near(14, 110, 0.1), near(21, 60, 0.1))
+    assert (found.status, found.value.low) == ("censored", 0)
+    assert "reached with probability 0.28" in found.reason
+
+
+def test_the_widened_interval_covers_the_crossing_of_the_true_values() -> None:
+    rng = np.random.default_rng(8)
+    days, truth = [3.0, 7.0, 10.0, 14.0, 21.0, 28.0], [50.0, 80.0, 97.0, 112.0, 130.0, 160.0]
+    held = plain = 0
+    for _ in range(400):
+        values = [v * rng.lognormal(0, 0.12) for v in truth]
+        found = reach(visit(-1, 20, baseline=True), *(near(d, v, 0.12) for d, v in zip(days, values, strict=True)))
+        held += found.value.low < 14 <= found.value.high  # reached between day 10 and 14
+        above = [v >= 100 for v in values]
+        pairs = [a and b for a, b in pairwise(above)]
+        plain += days[pairs.index(True)] == 14 if True in pairs else False
+    assert plain / 400 < 0.7
+    assert held / 400 >= 0.95

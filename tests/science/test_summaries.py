@@ -44,7 +44,7 @@ def read(
 def rows(
     trajectories: list[dict[str, Any]], kinetics: list[dict[str, Any]]
 ) -> dict[tuple[str, str, float | None], Any]:
-    found = list(summarise_cohort(PATIENTS, trajectories, kinetics, level=0.95, seed=1))
+    found = list(summarise_cohort(PATIENTS, trajectories, kinetics, days=[7.0], window=3.0, level=0.95, seed=1))
     assert all(row.keys() == COLUMNS["cohort"].keys() for row in found)
     return {(r["quantity"], r["group"], None if math.isnan(r["day"]) else r["day"]): r for r in found}
 
@@ -106,6 +106,6 @@ def test_time_to_threshold_leaves_out_who_was_not_at_risk() -> None:
 
 def test_platforms_of_a_patient_are_not_averaged() -> None:
     rows = [seen(0, 7, 10.0), seen(0, 14, 10.0), seen(0, 7, 90.0, platform="beads"), seen(1, 7, 30.0, platform="beads")]
-    found = summarise_cohort(PATIENTS[:2], rows, [], level=0.95, seed=1)
+    found = summarise_cohort(PATIENTS[:2], rows, [], days=[7.0], window=3.0, level=0.95, seed=1)
     (day_7,) = [row for row in found if row["quantity"] == "value" and row["day"] == 7 and row["group"] == "all"]
     assert (day_7["n"], day_7["median"]) == (2, 20.0)

@@ -10,10 +10,12 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from nktrace.model.intervals import Interval
 from nktrace.model.trajectories import CELLS, FRACTION, Curve, Visit
-from nktrace.science.trajectories import fit_curve, on_scale, summarise
+from nktrace.science import trajectories
+from nktrace.science.trajectories import OUTLYING, fit_curve, on_scale, summarise
 
 LEVEL = 0.95
 
@@ -159,3 +161,40 @@ def test_the_interval_covers_and_half_the_limit_does_not() -> None:
         shortcut += ((low <= truth) & (truth <= high)).tolist()
     assert 0.92 <= np.mean(covered) <= 0.99
     assert np.mean(shortcut) < np.mean(covered) - 0.05
+
+
+def test_an_outlying_point_is_told_and_stays_in_the_fit() -> None:
+    days = (1.0, 3.0, 5.0, 7.0, 10.0, 14.0, 21.0)
+    smooth = [value(day, 10 * math.exp(-day / 10), 0.05) for day in days]
+    assert fit(smooth).outlying == {}
+    off = [value(7, 10 * math.exp(-0.7) * 6, 0.05) if visit.day == 7 else visit for visit in smooth]
+    curve = fit(off)
+    assert list(curve.outlying) == [3]
+    assert 0 < curve.outlying[3] < OUTLYING
+    assert np.median(curve.at([7.0])) > 1.3 * np.median(fit(smooth).at([7.0]))
+
+
+def test_as_many_points_are_called_outlying_as_the_tail_says() -> None:
+    rng = np.random.default_rng(5)
+    called = points = 0
+    for truth, _ in decays(rng, 60):
+        visits = [value(float(d), float(t * rng.lognormal(0, 0.2)), 0.1) for d, t in enumerate(truth, 1)]
+        called += len(fit(visits).outlying)
+        points += len(visits)
+    assert called / points < 3 * OUTLYING
+
+
+def test_the_tail_of_a_point_is_that_of_a_fit_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = 0.1
+    for grid, cell in (("LENGTHS", 1.0), ("AMPLITUDES", 0.4), ("VISIT_NOISE", noise)):
+        monkeypatch.setattr(trajectories, grid, (cell,))
+    monkeypatch.setattr(trajectories, "CELL_DRAWS", 20_000)
+    monkeypatch.setattr(trajectories, "OUTLYING", 1.0)
+    rest = [*(value(day, 10 * math.exp(-day / 10), 0.05) for day in (1.0, 3.0, 5.0, 10.0, 14.0)), under(21, 2.0)]
+    tail = fit([*rest[:3], value(7, 8.0, 0.1), *rest[3:]]).outlying[3]
+    days = np.array([1.0, 3.0, 5.0, 7.0, 10.0, 14.0, 21.0])
+    points = on_scale(rest, unit=CELLS, level=LEVEL)
+    without, _ = trajectories._draw(points, days, size=20_000, rng=np.random.default_rng(1))
+    predicted = without[:, 3]
+    sd = math.sqrt(predicted.var() + noise**2 + 0.1**2)
+    assert tail == pytest.approx(2 * norm.sf(abs(math.log(8.0) - predicted.mean()) / sd), rel=0.05)

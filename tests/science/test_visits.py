@@ -7,7 +7,7 @@ from typing import Any
 
 from nktrace.files.tables import COLUMNS
 from nktrace.model.study import Role, Sample
-from nktrace.model.trajectories import CELLS, FRACTION, Series
+from nktrace.model.trajectories import CELLS, FRACTION, Series, Visit
 from nktrace.science.visits import Timeline, counted, donor, fractions
 
 
@@ -55,15 +55,19 @@ def one(series: list[Series]) -> Series:
     return series[0]
 
 
+def known(series: Series) -> list[Visit]:
+    return [visit for visit in series.visits if visit.observed.known]
+
+
 def test_only_blood_as_it_was_is_on_the_timeline() -> None:
     assert list(TIMELINE.samples) == ["base", "d1", "d1count", "d7"]
 
 
 def test_days_and_baseline_come_from_the_sheet() -> None:
     series = one(counted("P", TIMELINE, [nk_count("d7", 50), nk_count("base", 100), nk_count("k562", 9)]))
-    assert [visit.day for visit in series.visits] == [-1, 7]
+    assert [visit.day for visit in known(series)] == [-1, 7]
     assert series.baseline is series.visits[0]
-    assert [visit.after for visit in series.visits] == [False, True]
+    assert [visit.after for visit in known(series)] == [False, True]
 
 
 def test_platforms_are_kept_apart_and_gaps_stay_gaps() -> None:
@@ -77,7 +81,7 @@ def test_platforms_are_kept_apart_and_gaps_stay_gaps() -> None:
 
 def test_no_event_is_a_limit_and_not_a_zero() -> None:
     none = row("counts", sample="d7", population="b_cells", cells_per_ul=0.0, ci_low=0.0, ci_high=0.4, platform="beads")
-    visit = one(counted("P", TIMELINE, [none])).visits[0]
+    (visit,) = known(one(counted("P", TIMELINE, [none])))
     assert visit.censored
     assert visit.observed.value == 0.4
 
@@ -111,8 +115,8 @@ def test_a_visit_without_a_count_is_a_gap_among_counted_ones() -> None:
         chimerism("d7", "quantified", 0.1),
     ]
     series = one(donor("P", TIMELINE, found, [nk_count("d1", 80)]))
-    assert [visit.observed.known for visit in series.visits] == [True, False]
-    assert series.visits[1].reason == "no NK count"
+    assert [visit.day for visit in known(series)] == [1]
+    assert series.visits[-1].reason == "no NK count"
 
 
 def test_a_subset_that_no_sample_resolves_is_left_out() -> None:
@@ -123,7 +127,7 @@ def test_a_subset_that_no_sample_resolves_is_left_out() -> None:
     ]
     series = one(fractions("P", TIMELINE, rows))
     assert series.measure == "fraction:bright"
-    assert [visit.reason for visit in series.visits] == ["", "no CD56"]
+    assert [visit.reason for visit in series.visits] == ["not found in base", "", "no CD56"]
 
 
 def test_a_tube_that_tells_no_subsets_apart_has_no_share_of_the_rest() -> None:
@@ -139,3 +143,11 @@ def test_a_tube_that_tells_no_subsets_apart_has_no_share_of_the_rest() -> None:
     ]
     of_rest = next(series for series in fractions("P", TIMELINE, rows) if series.measure == "fraction:other_nk")
     assert [visit.observed.value for visit in of_rest.visits if visit.observed.known] == [0.2]
+
+
+def test_a_draw_of_blood_without_any_row_is_a_gap_with_its_reason() -> None:
+    timeline = Timeline(TIMELINE.samples.values(), unreadable={"d7": "its data end too early"})
+    series = one(counted("P", timeline, [nk_count("base", 100), nk_count("d1count", 80)]))
+    assert [(visit.day, visit.observed.known) for visit in series.visits] == [(-1, True), (1, True), (7, False)]
+    assert series.visits[2].reason == "d7 could not be read: its data end too early"
+    assert counted("P", timeline, []) == []  # what no sample shows has no gaps

@@ -14,6 +14,7 @@ FITTED = [
     )
 ]
 MAPPED = [f"clustering.{name}" for name in ("max_novelty", "max_unassigned", "max_shift", "align")]
+MAPPED += ["qc.nk_product_cd3", "chimerism.min_events", "chimerism.blank_cv", "chimerism.assumed_blank_cv"]
 
 for _panel in PANELS:
     if not Path(f"results/reference/{_panel}/v{VERSION}/clusters/reference.json").exists():
@@ -50,6 +51,7 @@ rule assign:
         reference=reference_of_sample("clusters"),
         controls=controls_to_align_to,
         cuts=cuts_of_sample,
+        blanks=blanks_beside_product,
     output:
         nk="results/samples/{sample}/nk.parquet",
         subsets="results/samples/{sample}/subsets.tsv",
@@ -62,7 +64,8 @@ rule assign:
         "results/benchmarks/assign/{sample}.tsv"
     params:
         row=sample_row,
+        product=product_option,
         settings=settings(*MAPPED),
         code=code_digest("assign"),
     shell:
-        'nktrace assign --sample {params.row:q} --panel {input.panel:q} --subsets {input.subsets:q} --settings {params.settings:q} --reference "$(dirname {input.reference:q})" --cuts {input.cuts:q} --checks {input.checks:q} --controls {input.controls:q} --shifts {input.shifts:q} --output-dir results/samples/{wildcards.sample:q} {input.lineages:q} 2> {log:q}'
+        'nktrace assign --sample {params.row:q} --panel {input.panel:q} --subsets {input.subsets:q} --settings {params.settings:q} --reference "$(dirname {input.reference:q})" --cuts {input.cuts:q} {params.product} --blanks {input.blanks:q} --checks {input.checks:q} --controls {input.controls:q} --shifts {input.shifts:q} --output-dir results/samples/{wildcards.sample:q} {input.lineages:q} 2> {log:q}'

@@ -11,6 +11,7 @@ from shlex import quote
 from snakemake.exceptions import WorkflowError
 
 from nktrace.files.code import code_digest
+from nktrace.files.dilution_pairs import dilution_pairs
 from nktrace.files.installation import knowledge
 from nktrace.files.rows import PatientRow, dump_overrides, dump_patient, dump_rows, dump_sample
 from nktrace.files.settings import part
@@ -87,8 +88,11 @@ def gating_table(wildcards):
 
 
 def matrix_of_sample(wildcards):
+    return matrix_of(STUDY.samples[wildcards.sample])
+
+
+def matrix_of(sample):
     """The matrix CSV of a sample: the one that its sheet names, or that of its batch's controls."""
-    sample = STUDY.samples[wildcards.sample]
     if sample.compensation == "controls":
         return [f"results/compensation/{sample.batch}.{sample.panel}.csv"]
     return [] if sample.compensation in ("keyword", "none") else [sample.compensation]
@@ -139,6 +143,12 @@ def reference_samples(panel):
     return [s.sample for s in chosen or whole_samples(panel) or gated_samples(panel)]
 
 
+def patients_of_reference(panel):
+    """The patients whose own blank is among the reference samples."""
+    samples = {s for s in reference_samples(panel)}
+    return [p for p in STUDY.patients if any(s.panel == panel and s.sample in samples for s in STUDY.own_blanks(p))]
+
+
 def reference_surveys(panel):
     """The reference samples, and the FMO controls of their batches or of the sheet's list."""
     samples = reference_samples(panel)
@@ -187,8 +197,8 @@ def reference_of_sample(part):
 
 
 def samples_of_patient(patient):
-    """The timeline, the donor references, and, for a patient without a blank, the blanks of the others."""
-    return STUDY.samples_of(patient) + STUDY.donor_references(patient) + STUDY.pooled_blanks(patient)
+    """The timeline, the donor references, and the blanks of others that may serve."""
+    return STUDY.samples_of(patient) + STUDY.donor_references(patient) + STUDY.blanks_of_others(patient)
 
 
 def rows_of_patient(rows, patient):
@@ -200,8 +210,29 @@ def patient_row(wildcards):
     return patient_with(wildcards.patient, samples_of_patient(wildcards.patient))
 
 
+def timeline_row(wildcards):
+    """A patient with the samples on its timeline only."""
+    return dump_patient(
+        PatientRow(
+            patient=STUDY.patients[wildcards.patient],
+            samples=STUDY.samples_of(wildcards.patient),
+        )
+    )
+
+
+def external_of_patient(wildcards):
+    """The patient's chimerism by other methods, as JSON: a changed sheet reruns what lays it beside flow, no more."""
+    return dump_rows(rows_of_patient(STUDY.external_chimerism, wildcards.patient))
+
+
+def external_table(wildcards):
+    """The patient's chimerism by other methods beside flow; nothing where the sheet has no row of it."""
+    asked = any(row["patient"] == wildcards.patient for row in STUDY.external_chimerism)
+    return [f"results/patients/{wildcards.patient}/external_chimerism.tsv"] if asked else []
+
+
 def control_row(wildcards):
-    """A patient with the samples that its HLA cuts rest on: a new time point changes no cut."""
+    """A patient with the samples that its HLA cuts rest on: a new time point of a known batch changes no cut."""
     return patient_with(wildcards.patient, STUDY.hla_controls(wildcards.patient))
 
 
@@ -212,7 +243,7 @@ def patient_with(patient, samples):
             samples=samples,
             infusions=rows_of_patient(STUDY.infusions, patient),
             events=rows_of_patient(STUDY.events, patient),
-            others=tuple(STUDY.patients[s.patient] for s in STUDY.pooled_blanks(patient)),
+            others=tuple(STUDY.patients[s.patient] for s in STUDY.blanks_of_others(patient)),
         )
     )
 
@@ -247,9 +278,39 @@ def timeline_dirs(wildcards):
     return [f"results/samples/{s.sample}" for s in STUDY.samples_of(wildcards.patient)]
 
 
+def blanks_of_patient(wildcards):
+    """How much the blanks differ, of each panel of a patient's samples."""
+    panels = sorted({s.panel for s in STUDY.samples_of(wildcards.patient)})
+    return [f"results/reference/{panel}/v{VERSION}/blanks.tsv" for panel in panels]
+
+
 def panels_of_patient(wildcards):
     """The panel sheets that a patient's samples use."""
     return sorted({STUDY.panels[s.panel] for s in samples_of_patient(wildcards.patient)})
+
+
+def diluted(wildcards):
+    """Blank and donor reference that are mixed, of a patient and panel."""
+    return dilution_pairs(STUDY, patients=[wildcards.patient], directory=Path())[wildcards.patient, wildcards.panel]
+
+
+def dilution_directories(wildcards):
+    """What there is of each pair that the settings name."""
+    pairs = dilution_pairs(STUDY, patients=SETTINGS.dilution.patients, directory=Path())
+    return [f"results/validation/dilution/{patient}/{panel}" for patient, panel in pairs]
+
+
+def product_option(wildcards):
+    """What the assign step is told of the T cells in the products that a patient got, ready for the shell."""
+    share = STUDY.product_cd3(STUDY.samples[wildcards.sample])
+    return "" if share is None else f"--product-cd3={share:g}"
+
+
+def blanks_beside_product(wildcards):
+    """How much the blanks of a sample's panel differ, where its T cells are held against them."""
+    sample = STUDY.samples[wildcards.sample]
+    known = STUDY.product_cd3(sample) is not None
+    return [f"results/reference/{sample.panel}/v{VERSION}/blanks.tsv"] if known else []
 
 
 def cuts_of_sample(wildcards):
@@ -267,8 +328,22 @@ PATIENTS = [patient for patient in STUDY.patients if STUDY.samples_of(patient)]
 SAMPLES = [s.sample for s in gated_samples()]
 PANELS = sorted({s.panel for s in gated_samples()})
 SAMPLE_TABLES = ("populations", "gates", "overrides", "qc", "nk_drift", "subsets")
-PATIENT_TABLES = ("counts", "chimerism", "chimerism_by_antibody", "trajectories", "kinetics", "subset_change")
+PATIENT_TABLES = (
+    "counts",
+    "count_checks",
+    "chimerism",
+    "chimerism_by_antibody",
+    "trajectories",
+    "kinetics",
+    "subset_change",
+)
 COHORT_TABLES = (*SAMPLE_TABLES, *PATIENT_TABLES, "subset_change_tests", "cohort", "clusters")
+DILUTION_TABLES = ("dilution", "dilution_pairs", "dilution_levels", "dilution_summary")
+
+
+# of patients whose chimerism another method told too
+EXTERNAL = [patient for patient in PATIENTS if rows_of_patient(STUDY.external_chimerism, patient)]
+EXTERNAL_TABLES = [f"results/cohort/{name}.tsv" for name in ("external_chimerism", "external_agreement") if EXTERNAL]
 
 
 def all_fcs(wildcards):
@@ -323,6 +398,23 @@ def sample_rows(wildcards):
 def patient_rows(wildcards):
     """Who each patient is, as JSON."""
     return dump_rows({"patient": p, "arm": STUDY.patients[p].arm} for p in PATIENTS)
+
+
+def course_rows(wildcards):
+    """Who each patient is and what happened to it, as JSON: only the cohort's page reads it."""
+    return dump_rows(
+        {
+            "patient": p,
+            "arm": STUDY.patients[p].arm,
+            "dose_per_kg": STUDY.patients[p].dose_per_kg,
+            "first_donor_exposure_day": STUDY.patients[p].first_donor_exposure_day,
+            "last_followup_day": STUDY.patients[p].last_followup_day,
+            "death_day": STUDY.patients[p].death_day,
+            "infusions": rows_of_patient(STUDY.infusions, p),
+            "events": rows_of_patient(STUDY.events, p),
+        }
+        for p in PATIENTS
+    )
 
 
 def simulated_files(patient):

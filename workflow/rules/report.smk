@@ -23,6 +23,24 @@ rule cohort:
         "nktrace cohort --samples {params.samples:q} --patients {params.patients:q} --settings {params.settings:q} --results results --references {input.references:q} 2> {log:q}"
 
 
+rule agreement:
+    """How far flow and other methods of chimerism agree; only where there are any."""
+    input:
+        expand("results/patients/{patient}/external_chimerism.tsv", patient=EXTERNAL),
+    output:
+        "results/cohort/external_chimerism.tsv",
+        "results/cohort/external_agreement.tsv",
+    log:
+        "results/logs/agreement.log",
+    benchmark:
+        "results/benchmarks/agreement.tsv"
+    params:
+        settings=settings(),
+        code=code_digest("agreement"),
+    shell:
+        "nktrace agreement --settings {params.settings:q} --output-dir results/cohort {input:q} 2> {log:q}"
+
+
 rule export_nk:
     """A fixed draw of NK cells of the cohort, for scanpy and for pictures."""
     input:
@@ -81,6 +99,7 @@ rule page_patient:
     input:
         expand("results/patients/{{patient}}/{name}.tsv", name=[*PATIENT_TABLES, "curves", "hla_cuts"]),
         of_timeline("subsets.tsv", "overrides.tsv", "qc.tsv"),
+        external=external_table,
     output:
         "results/patients/{patient}/report.html",
     log:
@@ -93,7 +112,7 @@ rule page_patient:
         settings=settings("kinetics.thresholds"),
         code=code_digest("page_patient"),
     shell:
-        "nktrace page-patient --patient {params.row:q} --settings {params.settings:q} --output {output:q} --results results/patients/{wildcards.patient:q} {params.samples:q} 2> {log:q}"
+        "nktrace page-patient {params.samples:q} --patient {params.row:q} --settings {params.settings:q} --output {output:q} --results results/patients/{wildcards.patient:q} --external {input.external:q} 2> {log:q}"
 
 
 rule page_cohort:
@@ -101,6 +120,7 @@ rule page_cohort:
     input:
         cohort_tables(),
         "results/cohort/embedding.npz",
+        external=EXTERNAL_TABLES,
     output:
         "results/report/index.html",
     log:
@@ -109,10 +129,10 @@ rule page_cohort:
         "results/benchmarks/page-cohort.tsv"
     params:
         samples=sample_rows,
-        patients=patient_rows,
+        patients=course_rows,
         code=code_digest("page_cohort"),
     shell:
-        "nktrace page-cohort --samples {params.samples:q} --patients {params.patients:q} --output {output:q} results/cohort 2> {log:q}"
+        "nktrace page-cohort --samples {params.samples:q} --patients {params.patients:q} --external {input.external:q} --output {output:q} results/cohort 2> {log:q}"
 
 
 rule provenance:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nktrace.files.blanks import read_blanks
 from nktrace.files.checks import write_checks
 from nktrace.files.choices import from_json
 from nktrace.files.clusters import read_reference
@@ -22,7 +23,7 @@ from nktrace.files.rows import load_sample
 from nktrace.files.shifts import read_shifts, write_gate_error
 from nktrace.files.subset_rules import read_subset_rules
 from nktrace.files.tables import read_table, write_table
-from nktrace.model.chimerism import HlaCut
+from nktrace.model.chimerism import MarkerCuts, cuts_by_marker
 from nktrace.model.clusters import NOT_ALIGNED, ClusterReference
 from nktrace.model.errors import ReferenceUnusable
 from nktrace.model.events import Events, Mask
@@ -36,6 +37,7 @@ from nktrace.science.mapping import map_events, reference_values
 from nktrace.science.nk_alignment import aligned, alignment_check, control_quantiles
 from nktrace.science.nk_checks import shift_checks, unassigned_check
 from nktrace.science.nk_drift import marker_shifts
+from nktrace.science.product_check import donor_t_cells
 from nktrace.science.subset_error import subset_shifts
 from nktrace.science.subset_probability import subset_probabilities
 from nktrace.science.subsets import call_subsets, nk_members
@@ -50,6 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--settings", required=True, type=from_json, metavar="JSON")
     parser.add_argument("--reference", required=True, metavar="DIR", help="cluster reference of the panel")
     parser.add_argument("--cuts", nargs="?", help="hla_cuts.tsv of the patient; without it there are no HLA calls")
+    parser.add_argument("--product-cd3", type=float, help="largest share of T cells of the products so far, or nan")
+    parser.add_argument("--blanks", nargs="*", default=[], help="blanks.tsv of the panel's reference, beside products")
     parser.add_argument("--checks", required=True, help="gate_checks.tsv of the sample")
     parser.add_argument("--controls", nargs="*", default=[], help="lineages.parquet of the batch's controls")
     parser.add_argument("--output-dir", required=True, metavar="DIR", help="results/samples/SAMPLE")
@@ -87,6 +91,8 @@ def run(args: argparse.Namespace) -> int:
     )
     sure = subset_probabilities(rules, lineages, calls, level=args.settings.level)
     mapped = _mapped(args, lineages, reference, panel)
+    rows = read_hla_cuts(args.cuts) if args.cuts else []
+    cuts = cuts_by_marker(rows, panel=panel.name, batch=args.sample.batch)
     nk = NkTable(
         sample=sample,
         panel=panel.name,
@@ -96,13 +102,13 @@ def run(args: argparse.Namespace) -> int:
         subset=calls.labels,
         subset_probability=sure.called,
         novelty=mapped.novelty,
-        hla=_hla_calls(lineages, panel, _nk_cuts(read_hla_cuts(args.cuts), panel) if args.cuts else {}),
+        hla=_hla_calls(lineages, panel, _nk_cuts(cuts)),
     )
     write_nk(output / "nk.parquet", nk)
     write_table(output / "subsets.tsv", "subsets", [_row(sample, count) for count in sure.counts])
     write_gate_error(output / "subset_error.tsv", sample, error)
     write_table(output / "nk_drift.tsv", "nk_drift", [_drift_row(sample, shift) for shift in mapped.shifts])
-    write_checks(output / "qc.tsv", sample, mapped.checks, before=gate_checks)
+    write_checks(output / "qc.tsv", sample, (*mapped.checks, *_of_product(args, lineages, cuts)), before=gate_checks)
     return 0
 
 
@@ -161,12 +167,26 @@ def _mapped(args: argparse.Namespace, lineages: Lineages, reference: ClusterRefe
     return _Mapped(cluster, novelty, shifts, tuple(checks))
 
 
-def _nk_cuts(cuts: Sequence[HlaCut], panel: Panel) -> dict[str, float]:
-    """The cut of each HLA marker for NK cells; that for all lymphocytes where NK cells have no row."""
-    of_panel = [cut for cut in cuts if cut.panel == panel.name]
-    found: dict[str, float] = {}
-    for population in ("all", NK):
-        found |= {cut.marker: cut.cut for cut in of_panel if cut.population == population}
+def _of_product(args: argparse.Namespace, lineages: Lineages, cuts: Mapping[str, MarkerCuts]) -> Iterator[Check]:
+    """Donor T cells where the rule tells of a product."""
+    if args.product_cd3 is None:
+        return
+    settings = args.settings.chimerism
+    yield donor_t_cells(
+        lineages,
+        cuts.values(),
+        product_cd3=args.product_cd3,
+        most_cd3=args.settings.qc.nk_product_cd3,
+        min_events=settings.min_events,
+        blank_cv=settings.assumed_blank_cv if settings.blank_cv is None else settings.blank_cv,
+        blanks=read_blanks(args.blanks) if settings.blank_cv is None else None,
+        level=args.settings.level,
+    )
+
+
+def _nk_cuts(cuts: Mapping[str, MarkerCuts]) -> dict[str, float]:
+    """The cut of each HLA marker for NK cells of the sample's batch."""
+    found = {marker: own.at(NK).cut for marker, own in cuts.items()}
     return {marker: cut for marker, cut in found.items() if not math.isnan(cut)}
 
 

@@ -13,9 +13,11 @@ from nktrace.files.code import code_digest
 from nktrace.files.gate_documents import read_gate_document
 from nktrace.files.gating_table import read_gating_table
 from nktrace.files.headers import Headers, read_headers
+from nktrace.files.installation import knowledge
 from nktrace.files.settings import Settings
 from nktrace.files.sheets import Examined, examine_study
 from nktrace.files.study_notes import gating_notes, notes
+from nktrace.files.subset_rules import read_subset_rules, rules_digest
 from nktrace.model.errors import Fault, GatingError, StudyFaults
 from nktrace.model.panel import Panel
 from nktrace.model.study import Study
@@ -114,6 +116,10 @@ def _notes(directory: Path, examined: Examined, headers: Headers, panels: Mappin
 def _references(directory: Path, study: Study, settings: Settings) -> Iterator[str]:
     """Frozen references that were fitted by other code, or in another way: they stay, but a new one would differ."""
     version, align = settings.reference_version, settings.clustering.align
+    try:
+        rules = rules_digest(read_subset_rules(directory / knowledge("nk_subsets.tsv", directory)))
+    except StudyFaults:  # told where the sheets are examined
+        rules = ""
     for panel in study.panels:
         for part, command in FITTED_BY.items():
             path = directory / "results" / "reference" / panel / f"v{version}" / part / "reference.json"
@@ -128,6 +134,9 @@ def _references(directory: Path, study: Study, settings: Settings) -> Iterator[s
             mend = f"to fit it anew, set reference_version: {version + 1}"
             if code != code_digest(command):
                 yield f"the {part} of panel {panel}, v{version}, were fitted by another version of the code: {mend}"
+            if facts.get("named_by", rules) != rules:
+                said = "have their names from other rules than nk_subsets.tsv has now; subsets go by the new rules"
+                yield f"the {part} of panel {panel}, v{version}, {said}: {mend}"
             if aligned != align:
                 said = f"clustering.align: {aligned}, and config.yaml has {align}, so that every sample is refused"
                 yield f"the {part} of panel {panel}, v{version}, were fitted with {said}: {mend}"

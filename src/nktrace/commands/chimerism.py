@@ -7,16 +7,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nktrace.files.blanks import read_blanks
 from nktrace.files.choices import from_json, values_of
 from nktrace.files.hla_cuts import read_hla_cuts
 from nktrace.files.lineages import read_lineages
 from nktrace.files.nk import read_nk
 from nktrace.files.rows import load_patient
+from nktrace.files.shifts import read_shifts
 from nktrace.files.tables import read_table, write_table
 from nktrace.model.chimerism import ChimerismRow
 from nktrace.model.counting import Platform
 from nktrace.model.intervals import Interval
-from nktrace.model.study import Sample
+from nktrace.model.study import Sample, donors_met
 from nktrace.model.subsets import SubsetStatus
 from nktrace.science.doubt import Flags, flags_in, together
 
@@ -30,12 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--settings", required=True, type=from_json, metavar="JSON")
     parser.add_argument("--cuts", required=True, help="hla_cuts.tsv of the patient")
     parser.add_argument("--counts", required=True, help="counts.tsv of the patient")
+    parser.add_argument("--blanks", nargs="*", default=[], help="blanks.tsv of the panels' references")
     parser.add_argument("--output-dir", required=True, type=Path, help="results/patients/PATIENT")
 
 
 def run(args: argparse.Namespace) -> int:
     """Write chimerism.tsv and chimerism_by_antibody.tsv."""
-    from nktrace.science.patient_chimerism import infused_dose, patient_chimerism
+    from nktrace.science.patient_chimerism import infused_doses, patient_chimerism
     from nktrace.science.population_chimerism import Choices
 
     samples = {sample.sample: sample for sample in args.patient.samples}
@@ -51,8 +54,10 @@ def run(args: argparse.Namespace) -> int:
             (row["sample"], row["population"]): Interval(row["cells_per_ul"], row["ci_low"], row["ci_high"])
             for row in counted
         },
-        dose_per_kg=infused_dose(args.patient.patient, args.patient.infusions),
+        donors=donors_met(args.patient.patient, args.patient.infusions),
+        doses=infused_doses(args.patient.patient, args.patient.infusions),
         choices=Choices(level=args.settings.level, **chosen),
+        blanks=read_blanks(args.blanks),
         doubts=_doubts(tubes, [row for directory in directories for row in _subsets(directory)], counted),
     )
     for name, rows in (("chimerism", together), ("chimerism_by_antibody", alone)):
@@ -65,7 +70,10 @@ def _tube(directory: Path, sample: Sample) -> Tube:
 
     lineages = read_lineages(directory / "lineages.parquet")
     nk = directory / "nk.parquet"
-    return Tube(sample, lineages, read_nk(nk).subset) if nk.is_file() else Tube(sample, lineages)
+    shifts = read_shifts(directory / "shifts.parquet") if (directory / "shifts.parquet").is_file() else ()
+    if nk.is_file():
+        return Tube(sample, lineages, read_nk(nk).subset, shifts=shifts)
+    return Tube(sample, lineages, shifts=shifts)
 
 
 def _subsets(directory: Path) -> list[dict[str, Any]]:
@@ -94,12 +102,12 @@ def _row(row: ChimerismRow) -> dict[str, Any]:
         "patient": row.patient,
         "day": row.day,
         "population": row.population,
-        "events": row.counts.events,
+        "events": row.counts.total,
         "marker_events": row.counts.positive if row.controls else None,
         "direction": row.direction,
         "antibody": row.antibody,
-        "false_positive_rate": row.controls.blank.rate if row.controls else None,
-        "sensitivity": row.controls.donor.rate if row.controls else None,
+        "false_positive_rate": row.controls.blank.rate_of_total if row.controls else None,
+        "sensitivity": row.controls.donor.rate_of_total if row.controls else None,
         "donor_fraction": estimate.fraction.value,
         "ci_low": estimate.fraction.low,
         "ci_high": estimate.fraction.high,
@@ -115,4 +123,5 @@ def _row(row: ChimerismRow) -> dict[str, Any]:
         "change_low": row.change.low,
         "change_high": row.change.high,
         "reason": row.reason,
+        "donor": row.donor or None,
     }

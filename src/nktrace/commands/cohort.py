@@ -14,7 +14,10 @@ from nktrace.files.tables import read_table, write_table
 from nktrace.model.study import Role
 
 SAMPLE_TABLES = ("populations", "gates", "overrides", "qc", "nk_drift", "subsets")
-PATIENT_TABLES = ("counts", "chimerism", "chimerism_by_antibody", "trajectories", "kinetics", "subset_change")
+PATIENT_TABLES = (
+    *("counts", "count_checks", "chimerism", "chimerism_by_antibody", "trajectories", "kinetics"),
+    "subset_change",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,15 +43,17 @@ def run(args: argparse.Namespace) -> int:
         for table in tables:
             paths = [args.results / where / name / f"{table}.tsv" for name in names]
             stack_tables(paths, table, cohort / f"{table}.tsv")
+    level, kinetics = args.settings.level, args.settings.kinetics
     summary = summarise_cohort(
         patients,
         read_table(cohort / "trajectories.tsv", "trajectories"),
         read_table(cohort / "kinetics.tsv", "kinetics"),
-        level=args.settings.level,
+        days=kinetics.days,
+        window=kinetics.window,
+        level=level,
         seed=args.settings.seed,
     )
     changes = read_table(cohort / "subset_change.tsv", "subset_change")
-    level, kinetics = args.settings.level, args.settings.kinetics
     tests = list(compare_changes(patients, changes, days=kinetics.days, window=kinetics.window, level=level))
     write_table(cohort / "subset_change_tests.tsv", "subset_change_tests", (test.test_row() for test in tests))
     write_table(cohort / "cohort.tsv", "cohort", (*summary, *cohort_rows(tests, level=level)))

@@ -1,4 +1,4 @@
-"""`nktrace counts`: cells per microlitre of one patient's samples."""
+"""`nktrace counts`: cells per microlitre of one patient's samples, and whether they hold together."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from nktrace.files.knowledge import read_grades, read_ranges
 from nktrace.files.rows import load_patient
 from nktrace.files.shifts import read_gate_error
 from nktrace.files.tables import read_table, write_table
-from nktrace.model.counting import CountRow, Gated
+from nktrace.model.counting import CountCheck, CountRow, Gated
 from nktrace.model.gates import Status
 from nktrace.model.study import Sample
 from nktrace.science.doubt import flags_in
 
 if TYPE_CHECKING:
-    from nktrace.science.patient_counts import Tube
+    from nktrace.science.counted_tubes import Tube
 
 VOLUME_CHECK = "acquired_ul"
 TIME = "time"
@@ -32,14 +32,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ranges", required=True, help="reference_ranges.tsv")
     parser.add_argument("--grades", required=True, help="grades.tsv")
     parser.add_argument("--output", required=True, help="counts.tsv")
+    parser.add_argument("--checks", required=True, help="count_checks.tsv")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write counts.tsv."""
+    """Write counts.tsv and count_checks.tsv."""
     from nktrace.science.patient_counts import Choices, patient_counts
 
     samples = {sample.sample: sample for sample in args.patient.samples}
-    rows = patient_counts(
+    rows, checks = patient_counts(
         args.patient.patient,
         [_tube(directory, samples[directory.name]) for directory in args.samples if directory.name in samples],
         ranges=read_ranges(args.ranges),
@@ -47,11 +48,12 @@ def run(args: argparse.Namespace) -> int:
         choices=Choices(level=args.settings.level, **values_of(args.settings.counts, without="volume_unit")),
     )
     write_table(args.output, "counts", map(_row, rows))
+    write_table(args.checks, "count_checks", map(_check, checks))
     return 0
 
 
 def _tube(directory: Path, sample: Sample) -> Tube:
-    from nktrace.science.patient_counts import Tube
+    from nktrace.science.counted_tubes import Tube
 
     channels = _channels(directory)
     gated = {
@@ -126,4 +128,23 @@ def _row(row: CountRow) -> dict[str, Any]:
         "grade": row.grade or None,
         "status": row.status.value,
         "reason": row.reason,
+    }
+
+
+def _check(check: CountCheck) -> dict[str, Any]:
+    return {
+        "patient": check.patient,
+        "day": check.day,
+        "check": check.check.value,
+        "population": check.population,
+        "sample": check.sample or None,
+        "platform": check.platform or None,
+        "other_sample": check.other_sample or None,
+        "other_platform": check.other_platform or None,
+        "value": check.value.value,
+        "ci_low": check.value.low,
+        "ci_high": check.value.high,
+        "limit": check.limit,
+        "status": check.status.value,
+        "reason": check.reason,
     }

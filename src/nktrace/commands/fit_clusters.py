@@ -14,7 +14,7 @@ from nktrace.files.clusters import ClusterVersions, read_reference, write_refere
 from nktrace.files.gate_reference import read_gate_reference
 from nktrace.files.lineages import read_lineages
 from nktrace.files.panels import read_panel
-from nktrace.files.subset_rules import read_subset_rules
+from nktrace.files.subset_rules import read_subset_rules, rules_digest
 from nktrace.model.clusters import NOT_ALIGNED, ClusterReference, empty_reference
 from nktrace.model.errors import ReferenceUnusable
 from nktrace.model.events import Events, FloatArray
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         reference = replace(with_places(reference, places), quantiles=target)
     reference = replace(reference, align=clustering.align)
     became = _became(args, reference, draws, fitted, batches) if args.previous else None
-    write_reference(args.output, reference, became=became)
+    write_reference(args.output, reference, named_by=rules_digest(rules), became=became)
     return 0
 
 

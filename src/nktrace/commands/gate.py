@@ -30,6 +30,7 @@ from nktrace.model.overrides import Override
 from nktrace.model.panel import Kind, Panel
 from nktrace.model.quality import Check, Verdict
 from nktrace.model.quality_pictures import QualityPictures
+from nktrace.model.shifts import Shift
 from nktrace.model.study import Role, Sample
 from nktrace.science.compensation_controls import controls_check
 from nktrace.science.control_drift import control_check, places
@@ -93,15 +94,14 @@ def run(args: argparse.Namespace) -> int:
         *([controls_check(read_controls(args.controls))] if args.controls else []),
         *found,
     ]
-    made_by = [_made_by(row, overrides.get(row.population)) for row in rows]
     gating = Gating(
         sample=sample.sample,
         gated=gated,
-        shifts=shifts(gated, events, made_by, finite=tube.finite, z=normal_quantile(args.settings.level)),
+        shifts=shifts_of(gated, tube, events, rows, overrides=overrides, level=args.settings.level),
         overridden=_overridden(sample, gated, rows, overrides, gate),
         checks=quality,
         exported=Exported(gates=gated.gates, scale=scale, detectors=tube.detectors, spillover=tube.spillover),
-        lineages=_lineages(sample, panel, tube, events, gated, rows),
+        lineages=lineages_of(sample, panel, tube, events, gated, rows),
         pictures=take_pictures(events, gated, panel=panel, scale=scale),
         quality_pictures=drawn,
     )
@@ -144,7 +144,7 @@ def _run_imported(
         gated=gated,
         checks=quality,
         exported=exported_of(imported),
-        lineages=_lineages(sample, panel, tube, events, gated, known),
+        lineages=lineages_of(sample, panel, tube, events, gated, known),
         pictures=take_pictures(done.events, gated, panel=panel, scale=done.scale),
         quality_pictures=drawn,
     )
@@ -215,6 +215,20 @@ def gate_tube(
     )
     gated = settle(gated, clean, scale=scale, reference=lambda rows: to_exact_scale(tube.exact(kept[rows]), scale))
     return expanded(gated, tube.finite)
+
+
+def shifts_of(
+    gated: GatedSample,
+    tube: Acquisition,
+    events: Events,
+    rows: tuple[GatingRow, ...],
+    *,
+    overrides: Mapping[str, Override],
+    level: float,
+) -> tuple[Shift, ...]:
+    """What the uncertainty of a tube's gates does to its events; arguments as of `gate_tube`, `level` that of edges."""
+    made_by = [_made_by(row, overrides.get(row.population)) for row in rows]
+    return shifts(gated, events, made_by, finite=tube.finite, z=normal_quantile(level))
 
 
 def _made_by(row: GatingRow, override: Override | None) -> GatingRow:
@@ -313,7 +327,7 @@ def _tube_checks(tube: Acquisition, volume_unit: str) -> list[Check]:
     return found
 
 
-def _lineages(
+def lineages_of(
     sample: Sample, panel: Panel, tube: Acquisition, events: Events, gated: GatedSample, rows: tuple[GatingRow, ...]
 ) -> Lineages:
     """Events that stand in any population that is more than an exclusion."""

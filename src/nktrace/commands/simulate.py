@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from nktrace.files.installation import resource
 from nktrace.files.simulator import read_simulation, write_expectations, write_file, write_sheets, write_truth
 from nktrace.model.errors import NktraceError
 from nktrace.model.simulated import Tube
@@ -14,9 +15,11 @@ from nktrace.science.simulation.cohort import Expectation, expectations, patient
 from nktrace.science.simulation.controls import control_tubes
 from nktrace.science.simulation.tube import simulate_tube
 
+_COMES_ALONG = "demo_release, liver, small, hard"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("spec", type=Path, help="simulator file (YAML), such as resources/simulation/demo_release.yaml")
+    parser.add_argument("spec", type=_spec, help=f"simulator file (YAML), or one that comes along: {_COMES_ALONG}")
     parser.add_argument(
         "--output", type=Path, metavar="STUDY", help="write a complete study here: sheets, files, truth"
     )
@@ -25,6 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config-dir", type=Path, help="write the sheets here, of a study that simulates on its way")
     parser.add_argument("--patient", action="append", default=[], help="only this patient's files (may be repeated)")
     parser.add_argument("--controls", action="store_true", help="only the control tubes (beside those of --patient)")
+
+
+def _spec(text: str) -> Path:
+    """A file; a name alone is that of a simulator file in resources/simulation/."""
+    if text in _COMES_ALONG.split(", ") and not Path(text).is_file():
+        return resource(f"simulation/{text}.yaml")
+    return Path(text)
 
 
 def run(args: argparse.Namespace) -> int:

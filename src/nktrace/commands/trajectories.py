@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nktrace.files.choices import from_json, values_of
-from nktrace.files.rows import load_patient
+from nktrace.files.knowledge import read_grades
+from nktrace.files.rows import PatientRow, load_patient
 from nktrace.files.shifts import read_gate_error
-from nktrace.files.tables import read_table, write_rows, write_table
-from nktrace.model.study import Sample
+from nktrace.files.tables import read_table, write_table
+from nktrace.model.chimerism import of_all_donors
+from nktrace.model.study import Sample, donors_met
 
 if TYPE_CHECKING:
+    from nktrace.model.trajectories import Quantity, Series
     from nktrace.science.following import Followed
     from nktrace.science.subset_change import Tube
+    from nktrace.science.visits import Timeline
 
-CURVES = ("patient", "measure", "platform", "day", "fitted", "fitted_low", "fitted_high")
+READABLE = "readable"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,17 +30,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--settings", required=True, type=from_json, metavar="JSON")
     parser.add_argument("--counts", required=True, help="counts.tsv of the patient")
     parser.add_argument("--chimerism", required=True, help="chimerism.tsv of the patient")
+    parser.add_argument("--grades", help="grades.tsv; without it no days in each grade")
     parser.add_argument("--output-dir", required=True, type=Path, help="results/patients/PATIENT")
 
 
 def run(args: argparse.Namespace) -> int:
     """Write trajectories.tsv (the visits), curves.tsv (a fine grid of days), kinetics.tsv and subset_change.tsv."""
     from nktrace.science.following import follow
+    from nktrace.science.grade_days import grade_days
     from nktrace.science.subset_change import subset_changes
     from nktrace.science.visits import Timeline, counted, donor, fractions
 
     patient, settings = args.patient.patient, args.settings
-    timeline = Timeline(args.patient.samples)
+    timeline = Timeline(args.patient.samples, unreadable=_unreadable(args.samples))
     counts = read_table(args.counts, "counts")
     chimerism = read_table(args.chimerism, "chimerism")
     of_patient = {sample.sample: sample for sample in args.patient.samples}
@@ -44,7 +50,8 @@ def run(args: argparse.Namespace) -> int:
     subsets = [row for tube in tubes for row in tube.subsets]
     series = [
         *counted(patient.patient, timeline, counts),
-        *donor(patient.patient, timeline, chimerism, counts),
+        *donor(patient.patient, timeline, of_all_donors(chimerism), counts),
+        *_of_each_donor(args.patient, timeline, chimerism, counts),
         *fractions(patient.patient, timeline, subsets),
     ]
     followed = follow(
@@ -56,11 +63,37 @@ def run(args: argparse.Namespace) -> int:
         **values_of(settings.kinetics),
     )
     write_table(args.output_dir / "trajectories.tsv", "trajectories", (row for one in followed for row in _visits(one)))
-    write_rows(args.output_dir / "curves.tsv", CURVES, (row for one in followed for row in _grid(one)))
-    write_table(args.output_dir / "kinetics.tsv", "kinetics", (row for one in followed for row in _quantities(one)))
+    write_table(args.output_dir / "curves.tsv", "curves", (row for one in followed for row in _grid(one)))
+    graded = grade_days(timeline, counts, read_grades(args.grades)) if args.grades else ()
+    quantities = [row for one in followed for row in _quantities(one)]
+    quantities += [_quantity(patient.patient, measure, quantity) for measure, quantity in graded]
+    write_table(args.output_dir / "kinetics.tsv", "kinetics", quantities)
     changes = subset_changes(patient.patient, tubes, level=settings.level)
     write_table(args.output_dir / "subset_change.tsv", "subset_change", changes)
     return 0
+
+
+def _of_each_donor(
+    row: PatientRow, timeline: Timeline, chimerism: Sequence[Mapping[str, Any]], counts: Sequence[Mapping[str, Any]]
+) -> Iterator[Series]:
+    """Where there are several donors: those that an antibody tells apart, each from its first cells on."""
+    from nktrace.science.visits import DONOR, donor
+
+    donors = donors_met(row.patient, row.infusions)
+    for one in donors if len(donors) > 1 else ():
+        mine = [r for r in chimerism if r["donor"] == one.donor and r["day"] >= one.first_day]
+        if mine:
+            yield from donor(row.patient.patient, timeline, mine, counts, measure=f"{DONOR}:{one.donor}")
+
+
+def _unreadable(directories: Sequence[Path]) -> dict[str, str]:
+    """Samples whose file, gates or panel let nothing be counted, and why."""
+    checks = [(path.name, row) for path in directories for row in read_table(path / "qc.tsv", "qc")]
+    return {
+        sample: row["reason"] or "no reason given"
+        for sample, row in checks
+        if row["check"] == READABLE and row["status"] == "fail"
+    }
 
 
 def _tube(directory: Path, sample: Sample) -> Tube:
@@ -76,7 +109,7 @@ def _tube(directory: Path, sample: Sample) -> Tube:
 
 
 def _visits(one: Followed) -> Iterator[dict[str, Any]]:
-    for visit, fitted in zip(one.series.visits, one.fitted, strict=True):
+    for visit, fitted, remark in zip(one.series.visits, one.fitted, one.remarks, strict=True):
         yield {
             "patient": one.series.patient,
             "measure": one.series.measure,
@@ -90,7 +123,7 @@ def _visits(one: Followed) -> Iterator[dict[str, Any]]:
             "fitted_low": fitted.low,
             "fitted_high": fitted.high,
             "censored": visit.censored,
-            "reason": "; ".join(part for part in (visit.reason, one.series.reason, one.remark(visit)) if part),
+            "reason": "; ".join(part for part in (visit.reason, one.series.reason, remark) if part),
         }
 
 
@@ -102,15 +135,20 @@ def _grid(one: Followed) -> Iterator[dict[str, Any]]:
 
 def _quantities(one: Followed) -> Iterator[dict[str, Any]]:
     for quantity in one.quantities:
-        yield {
-            "patient": one.series.patient,
-            "measure": one.series.measure,
-            "quantity": quantity.name,
-            "value": quantity.value.value,
-            "ci_low": quantity.value.low,
-            "ci_high": quantity.value.high,
-            "unit": quantity.unit,
-            "n_points": quantity.n_points,
-            "status": quantity.status,
-            "reason": "; ".join(part for part in (quantity.reason, one.apart) if part),
-        }
+        row = _quantity(one.series.patient, one.series.measure, quantity)
+        yield row | {"reason": "; ".join(part for part in (quantity.reason, one.apart) if part)}
+
+
+def _quantity(patient: str, measure: str, quantity: Quantity) -> dict[str, Any]:
+    return {
+        "patient": patient,
+        "measure": measure,
+        "quantity": quantity.name,
+        "value": quantity.value.value,
+        "ci_low": quantity.value.low,
+        "ci_high": quantity.value.high,
+        "unit": quantity.unit,
+        "n_points": quantity.n_points,
+        "status": quantity.status,
+        "reason": quantity.reason,
+    }

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from nktrace.files import truth as beside
 from nktrace.files.tables import cell, write_rows
+from nktrace.model.chimerism import of_all_donors
 from nktrace.science import validation
 from nktrace.science.validation import Finding
 
@@ -48,7 +49,7 @@ def _findings(truth: Path, results: Path, level: float) -> Iterator[Finding]:
     yield Finding(measure="samples_without_result", band="all", n=len(scores), value=missing)
     yield from validation.f1_findings(scores)
 
-    chimerism = beside.read_cohort(results, "chimerism")
+    chimerism = of_all_donors(beside.read_cohort(results, "chimerism"))
     fractions = beside.donor_fractions(chimerism, expected)
     yield from validation.donor_fraction_findings(fractions)
     yield from validation.detection_findings(fractions, level=level)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from nktrace.figures.axes import Axis, Days, spanning
+from nktrace.figures.happenings import ROW, Happening, add_mark, joined, marks_of, rows_of, span_of
 from nktrace.figures.svg import (
     DONOR,
     FAINT,
@@ -55,23 +56,25 @@ class Track:
     Attributes:
         name, unit: of the values; the unit stands above the axis.
         points: observations.
+        gaps: (day, why) of visits without a value, as crosses at the foot.
         curve: (day, value, low, high), empty where no curve is identified.
         limits, blanks: (day, limit of detection) and (day, limit of blank) of each sample.
         reference: low and high of the reference range, nan without one.
         thresholds: values drawn as lines.
-        events: (day, what happened).
+        events: what happened, as marks above the picture.
         log: a logarithmic axis, where anything is positive.
     """
 
     name: str
     unit: str
     points: Sequence[Point]
+    gaps: Sequence[tuple[float, str]] = ()
     curve: Sequence[tuple[float, float, float, float]] = ()
     limits: Sequence[tuple[float, float]] = ()
     blanks: Sequence[tuple[float, float]] = ()
     reference: tuple[float, float] = (math.nan, math.nan)
     thresholds: Sequence[float] = ()
-    events: Sequence[tuple[float, str]] = ()
+    events: Sequence[Happening] = ()
     color: str = DONOR
     log: bool = True
 
@@ -90,12 +93,14 @@ class Line:
 class _Frame:
     """The plot area of a picture: days to the right, values upwards."""
 
-    def __init__(self, root: Element, width: float, height: float, days: Days, values: Axis) -> None:
-        self.root, self.days, self.values = root, days, values
+    def __init__(
+        self, root: Element, width: float, height: float, days: Days, values: Axis, *, top: float = _TOP
+    ) -> None:
+        self.root, self.days, self.values, self.top = root, days, values, top
         self.right, self.bottom = width - _END, height - _FOOT
-        self.width, self.height = self.right - _LEFT, self.bottom - _TOP
+        self.width, self.height = self.right - _LEFT, self.bottom - top
         self._grid()
-        self.area = window(root, x=_LEFT, y=_TOP, width=self.width, height=self.height)
+        self.area = window(root, x=_LEFT, y=top, width=self.width, height=self.height)
 
     def x(self, day: float) -> float:
         return self.days.place(day) * self.width
@@ -105,7 +110,7 @@ class _Frame:
 
     def _grid(self) -> None:
         for value, words in self.values.ticks():
-            y = _TOP + self.y(value)
+            y = self.top + self.y(value)
             add(self.root, "path", d=path([(_LEFT, y), (self.right, y)]), stroke=FAINT, fill="none")
             add(self.root, "text", words, x=_LEFT - 6, y=y + 3.7, text_anchor="end", font_size=10.5, fill=SOFT)
         for day, words in self.days.ticks(max(3, int(self.width // 45))):
@@ -116,7 +121,9 @@ class _Frame:
         add(self.root, "path", d=path([(_LEFT, self.bottom), (self.right, self.bottom)]), stroke=SOFT, fill="none")
         if self.days.low <= 0 <= self.days.high:
             x = _LEFT + self.x(0)
-            add(self.root, "path", d=path([(x, _TOP), (x, self.bottom)]), stroke=LINE, stroke_width=1.6, fill="none")
+            add(
+                self.root, "path", d=path([(x, self.top), (x, self.bottom)]), stroke=LINE, stroke_width=1.6, fill="none"
+            )
         middle = (_LEFT + self.right) / 2
         words = "days from the infusion"
         add(self.root, "text", words, x=middle, y=self.bottom + 32, text_anchor="middle", font_size=11, fill=INK)
@@ -126,7 +133,8 @@ def days_of(tracks: Iterable[Track]) -> Days:
     """The time axis that several pictures share, so that they can be read side by side."""
     found = [0.0]
     for track in tracks:
-        found += [point.day for point in track.points] + [day for day, _ in track.events]
+        found += [point.day for point in track.points] + [day for day, _ in track.gaps]
+        found += [event.day for event in track.events]
     low, high = min(found), max(found)
     room = 0.05 * (high - low) or 1.0
     return Days(low - room, high + room)
@@ -134,19 +142,26 @@ def days_of(tracks: Iterable[Track]) -> Days:
 
 def curve_picture(track: Track, *, days: Days, width: float = 370, height: float = 240) -> str:
     """One measure of one patient as SVG."""
-    root = drawing(width, height, name=f"{track.name} over time, {track.unit}")
-    frame = _Frame(root, width, height, days, _values(track))
+    events = joined(track.events)
+    spans = [span_of(_place(days, event.day, width), least=_LEFT, most=width) for event in events]
+    rows = rows_of(spans)
+    room = ROW * (max(rows) + 1) if rows else 0.0
+    root = drawing(width, height + room, name=f"{track.name} over time, {track.unit}")
+    frame = _Frame(root, width, height + room, days, _values(track), top=_TOP + room)
     area, wide = frame.area, frame.width
     low, high = track.reference
     if not math.isnan(low):
         top = frame.y(high)
         add(area, "rect", x=0, y=top, width=wide, height=max(0.0, frame.y(low) - top), fill=NORMAL, fill_opacity=0.65)
     _thresholds(frame, track.thresholds, track.unit)
-    for day, what in track.events:
-        _event(frame, day, what)
+    _events(
+        frame, events, [((left + right) / 2, ROW * (row + 0.5)) for (left, right), row in zip(spans, rows, strict=True)]
+    )
     _curve(frame, track)
     _limits(frame, track.blanks, name="limit of blank", color=LINE)
     _limits(frame, track.limits, name="limit of detection", color=SOFT)
+    for day, why in track.gaps:
+        _gap(frame, day, why)
     for point in track.points:
         _point(frame, point, track.color)
     return to_text(root)
@@ -224,13 +239,19 @@ def _thresholds(frame: _Frame, values: Sequence[float], unit: str) -> None:
         add(dash, "path", d=line, stroke=SOFT, stroke_dasharray="5 4", fill="none")
 
 
-def _event(frame: _Frame, day: float, what: str) -> None:
-    x = frame.x(day)
-    group = titled(frame.area, f"day {day:g}: {what}")
-    add(group, "path", d=path([(x, 0), (x, frame.height)]), stroke=SOFT, stroke_dasharray="1 3", fill="none")
-    words = what if len(what) <= 24 else what[:23] + "…"
-    turn = f"rotate(90 {x + 3:.1f} 4)"
-    add(group, "text", words, x=x + 3, y=4, font_size=9.5, fill=SOFT, transform=turn)
+def _events(frame: _Frame, events: Sequence[Happening], places: Sequence[tuple[float, float]]) -> None:
+    """The marks above the plot area, over the lines from all of them down through it."""
+    marks = marks_of(event.kind for event in events)
+    for event, (_, y) in zip(events, places, strict=True):
+        stem = path([(_LEFT + frame.x(event.day), y), (_LEFT + frame.x(event.day), frame.bottom)])
+        add(frame.root, "path", d=stem, stroke=marks[event.kind].color, stroke_dasharray="1 3", fill="none")
+    for event, (x, y) in zip(events, places, strict=True):
+        add_mark(frame.root, marks[event.kind], x, y, title=event.title)
+
+
+def _place(days: Days, day: float, width: float) -> float:
+    """Where a day stands in a picture that is so wide."""
+    return _LEFT + days.place(day) * (width - _LEFT - _END)
 
 
 def _curve(frame: _Frame, track: Track) -> None:
@@ -248,6 +269,13 @@ def _limits(frame: _Frame, limits: Sequence[tuple[float, float]], *, name: str, 
         x, y = frame.x(day), frame.y(value)
         group = titled(frame.area, f"{name} on day {day:g}: {value:.3g}")
         add(group, "path", d=path([(x - 7, y), (x + 7, y)]), stroke=color, stroke_width=2, fill="none")
+
+
+def _gap(frame: _Frame, day: float, why: str) -> None:
+    x, y, size = frame.x(day), frame.height - 6, 3.2
+    group = titled(frame.area, f"day {day:g}: no value; {why}")
+    for rise in (size, -size):
+        add(group, "path", d=path([(x - size, y - rise), (x + size, y + rise)]), stroke=SOFT, stroke_width=1.4)
 
 
 def _point(frame: _Frame, point: Point, color: str) -> None:

@@ -52,5 +52,10 @@ def to_text(picture: Element) -> str:
     return ET.tostring(picture, encoding="unicode")
 
 
+def alone(picture: str) -> str:
+    """A picture's text as an SVG file of its own."""
+    return picture.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" font-family="sans-serif" ', 1) + "\n"
+
+
 def _number(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".") if abs(value) >= 0.005 else "0"

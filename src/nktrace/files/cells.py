@@ -62,8 +62,11 @@ class Identifier:
     """An id: it becomes the name of a directory and a word on a command line."""
 
     says: str = "id"
+    taken: str = ""  # a word that tables use for something else
 
     def __call__(self, text: str) -> str:
+        if text == self.taken:
+            raise CellError(f"'{text}' has another meaning in the tables of results", mend="Choose another id.")
         if not _ID.fullmatch(text):
             raise CellError(
                 f"'{text}' is not an id",

@@ -40,18 +40,24 @@ class ClusterVersions:
 
 
 def write_reference(
-    directory: Path | str, reference: ClusterReference, *, became: ClusterVersions | None = None
+    directory: Path | str,
+    reference: ClusterReference,
+    *,
+    named_by: str = "",
+    became: ClusterVersions | None = None,
 ) -> None:
     """Publish `prototypes.npy`, `metaclusters.npy`, `reference.json` and, for people, `clusters.tsv` by one rename.
 
     Args:
         directory: results/reference/PANEL/vN/clusters.
         reference: what is published.
+        named_by: digest of the subset rules that gave the clusters their names.
         became: of the version before, for `became.tsv`.
     """
     facts = {
         "panel": reference.panel,
         "code": code_digest("fit_clusters"),
+        "named_by": named_by,
         "markers": [
             {"marker": marker, "center": float(center), "width": float(width)}
             for marker, center, width in zip(reference.markers, reference.center, reference.width, strict=True)

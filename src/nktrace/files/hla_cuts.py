@@ -5,34 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from nktrace.files.tables import NA, read_rows, write_rows
+from nktrace.files.tables import NA, read_rows, write_table
 from nktrace.model.chimerism import HlaCut, MarkerCounts
 from nktrace.model.errors import NktraceError
-
-COLUMNS = (
-    "patient",
-    "panel",
-    "marker",
-    "antibody",
-    "population",
-    "direction",
-    "blank_sample",
-    "donor_sample",
-    "cut",
-    "cut_low",
-    "cut_high",
-    "blank_events",
-    "blank_positive",
-    "donor_events",
-    "donor_positive",
-    "status",
-    "reason",
-)
 
 
 def write_hla_cuts(path: Path | str, patient: str, cuts: Iterable[HlaCut]) -> None:
     """Write hla_cuts.tsv; several blank or donor samples are joined by commas."""
-    write_rows(path, COLUMNS, (_row(patient, cut) for cut in cuts))
+    write_table(path, "hla_cuts", (_row(patient, cut) for cut in cuts))
 
 
 def read_hla_cuts(path: Path | str) -> list[HlaCut]:
@@ -54,6 +34,8 @@ def _row(patient: str, cut: HlaCut) -> dict[str, object]:
         "marker": cut.marker,
         "antibody": cut.antibody,
         "population": cut.population,
+        "batch": cut.batch or None,
+        "donor": cut.whose or None,
         "direction": cut.direction,
         "blank_sample": ",".join(cut.blank_samples),
         "donor_sample": ",".join(cut.donor_samples),
@@ -67,6 +49,7 @@ def _row(patient: str, cut: HlaCut) -> dict[str, object]:
         "donor_positive": cut.donor.positive,
         "status": cut.status,
         "reason": cut.reason,
+        "blank_tubes": ",".join(f"{tube.positive}/{tube.events}" for tube in cut.blank_tubes) or None,
     }
 
 
@@ -76,6 +59,8 @@ def _cut(row: dict[str, str]) -> HlaCut:
         marker=row["marker"],
         antibody=row["antibody"],
         population=row["population"],
+        batch=_text(row["batch"]),
+        whose=_text(row.get("donor", NA)),
         direction=_text(row["direction"]),
         blank_samples=_names(row["blank_sample"]),
         donor_samples=_names(row["donor_sample"]),
@@ -86,7 +71,13 @@ def _cut(row: dict[str, str]) -> HlaCut:
         donor=MarkerCounts(events=int(row["donor_events"]), positive=int(row["donor_positive"])),
         status=row["status"],
         reason=_text(row["reason"]),
+        blank_tubes=tuple(map(_counts, _names(row.get("blank_tubes", NA)))),
     )
+
+
+def _counts(text: str) -> MarkerCounts:
+    positive, events = text.split("/")
+    return MarkerCounts(events=int(events), positive=int(positive))
 
 
 def _text(text: str) -> str:

@@ -29,13 +29,17 @@ def resource(name: str) -> Path:
 
 
 def shipped(name: str, study: Path | str = ".") -> str:
-    """A resource as a study uses it: relative where it lies within, so that a moved study reruns nothing."""
+    """A resource as a path from the study: relative where it lies within, so that a moved study reruns nothing."""
     path = resource(name)
     inside = Path(os.path.relpath(path, Path(study).resolve()))
     return path.as_posix() if inside.parts[0] == ".." else inside.as_posix()
 
 
 def knowledge(name: str, study: Path | str = ".") -> str:
-    """A knowledge table: the study's own `config/NAME` where it has one, else the one that comes with nktrace."""
+    """A knowledge table: the study's own `config/NAME` where it has one, else the one that comes with nktrace.
+
+    Returns:
+        A path from the study, as rules take it; `study / knowledge(name, study)` opens it from anywhere.
+    """
     own = Path(study) / "config" / name
     return own.relative_to(study).as_posix() if own.is_file() else shipped(name, study)

@@ -116,6 +116,7 @@ def _antibody(cells: _Cells) -> Antibody:
         cross_reacts=tuple(target for _, target in crossing),
         condition="" if cells.row["condition"] == NA else cells.row["condition"],
         source=cells.text("source"),
+        clone="" if cells.row.get("clone", NA) == NA else cells.row["clone"],  # a laboratory's own table may lack it
     )
 
 

@@ -7,11 +7,23 @@ files/configuration.py reads the file; the steps get what they use as JSON.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from nktrace.files.choices import CHECKED
+from nktrace.model.chimerism import LEAST_BLANK_CV, MOST_BLANK_CV
+
+
+def _no_sliver(cv: float) -> float:
+    if 0 < cv < LEAST_BLANK_CV:
+        words = f"it should be 0 (blanks differ by counting alone), or {LEAST_BLANK_CV:g} to {MOST_BLANK_CV:g}"
+        raise PydanticCustomError("blank_cv", words)
+    return cv
+
+
+BlankCv = Annotated[float, Field(ge=0, le=MOST_BLANK_CV), AfterValidator(_no_sliver)]
 
 
 class Section(BaseModel):
@@ -61,6 +73,8 @@ class Quality(Section):
     """Shift of a marker in a batch's control, as a share of its distance from negative to positive: more warns."""
     min_nk_events: int = Field(default=100, ge=0)
     """Fewer NK events: warn."""
+    nk_product_cd3: float = Field(default=0.01, ge=0, lt=1)
+    """A product with at most this share of T cells is NK cells alone: donor T cells in later samples warn."""
 
 
 class Gating(Section):
@@ -114,8 +128,11 @@ class Chimerism(Section):
     """Least difference between sensitivity and false-positive rate; below it: indeterminate."""
     min_events: int = Field(default=50, ge=1)
     """Fewer events in a population: indeterminate."""
-    blank_cv: float = Field(default=0.0, ge=0)
-    """Between-blank coefficient of variation of the false-positive rate; 0 takes the blanks as Poisson."""
+    blank_cv: BlankCv | None = None
+    """Coefficient of variation of the false-positive rate between tubes; 0: Poisson, else 0.01 (1 %) or more; null:
+    from five blanks or more."""
+    assumed_blank_cv: BlankCv = 0.5
+    """That coefficient where `blank_cv` is null and there are fewer than five blanks; flagged."""
     assumed_sensitivity: float = Field(default=0.95, gt=0, le=1)
     """Sensitivity where there is no donor reference; flagged and widened."""
     assumed_sensitivity_events: int = Field(default=20, ge=1)
@@ -130,6 +147,32 @@ class Chimerism(Section):
     """Donor fraction from which chimerism is called mixed; below it, micro."""
 
 
+class Dilution(Section):
+    """In-silico dilution: the laboratory's own donor references mixed into its own blanks (`nktrace dilute`)."""
+
+    levels: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        default=[0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5], min_length=3
+    )
+    """Donor fractions of NK cells that are mixed, above 0 and below 1; the blank alone always stands beside them."""
+    draws: int = Field(default=20, ge=3)
+    """Mixtures of each level, each from new halves of the files."""
+    patients: list[str] = Field(default=[])
+    """Patients whose blank and donor reference are mixed; empty for all who have both in one panel."""
+    goal: float = Field(default=0.1, gt=0, lt=1)
+    """Largest bias of the recovery and deviation from the line, as a share, that the laboratory allows."""
+    goal_from: float = Field(default=0.01, gt=0, lt=1)
+    """Donor fraction from which that goal holds."""
+
+
+class External(Section):
+    """Donor chimerism by other methods (external_chimerism.tsv) beside flow."""
+
+    window: float = Field(default=1.0, ge=0)
+    """Days that a flow sample and the other method's may lie apart."""
+    rest: str = Field(default="unknown", pattern="^(unknown|recipient)$")
+    """What cells that flow does not tell (granulocytes) are: `unknown`, or `recipient` after a product of NK cells."""
+
+
 class Counts(Section):
     """Cells per microlitre."""
 
@@ -139,6 +182,14 @@ class Counts(Section):
     """Coefficient of variation of the analyser's lymphocyte count (leucocytes times lymphocyte fraction)."""
     min_beads: int = Field(default=1_000, ge=1)
     """Fewer bead events: warn."""
+    doublets: str = Field(default="add_back", pattern="^(add_back|leave_out)$")
+    """Cells in events outside the gate `singlets`, which beads and volume stand for: `add_back` counts them in, as so
+    many of each population as of all cells; `leave_out` counts single cells only."""
+    max_cd3_difference: float = Field(default=0.03, gt=0, lt=1)
+    """Difference between the shares of CD3+ lymphocytes in two tubes of a specimen: surely more is a warning, twice
+    this a failure."""
+    max_platform_ratio: float = Field(default=1.25, gt=1)
+    """Ratio of two platforms' counts of one day, either way: surely more is a warning."""
     volume_unit: str = Field(default="auto", pattern="^(auto|nl|ul)$")
     """Unit of $VOL: `nl` by the standard, `ul` on some instruments, `auto` by the instrument's name."""
 
@@ -189,6 +240,8 @@ class Settings(Section):
     gating: Gating = Gating()
     clustering: Clustering = Clustering()
     chimerism: Chimerism = Chimerism()
+    dilution: Dilution = Dilution()
+    external: External = External()
     counts: Counts = Counts()
     trajectories: Trajectories = Trajectories()
     kinetics: Kinetics = Kinetics()

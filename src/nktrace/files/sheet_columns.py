@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 
 from nktrace.files.cells import DAY, FRACTION, POSITIVE, Choice, Column, Identifier, IsoDate, Number
-from nktrace.model.study import Role
+from nktrace.model.study import EX_VIVO, Role
 from nktrace.science.hla_typing import parse_typing
 
 MATERIALS = ("whole_blood", "pbmc_fresh", "pbmc_cryo", "product", "tissue")
 EVENT_KINDS = ("infection", "rejection", "steroid", "transfusion", "lymphodepletion", "discharge", "death")
 
 _ID = Identifier()
+_DONOR = Identifier(taken="all")
 
 
 def _typing(name: str, doc: str) -> Column:
@@ -82,7 +83,7 @@ SAMPLES = (
     ),
     Column(
         name="donor",
-        kind=_ID,
+        kind=_DONOR,
         when="for role donor without a patient",
         doc="Donor id; it joins a donor reference to the patients who have this `donor`.",
     ),
@@ -93,7 +94,7 @@ SAMPLES = (
     Column(
         name="condition",
         kind=_ID,
-        default="ex_vivo",
+        default=EX_VIVO,
         doc="`ex_vivo` (default); any other, such as `K562`, gives no counts and no chimerism.",
     ),
     _number("wbc_per_ul", POSITIVE, "Dual-platform counting: leukocytes per µL, from the haematology analyser."),
@@ -118,7 +119,7 @@ PATIENTS = (
     _number("weight_kg", Number(low=0, high=700, above_low=True), "Body weight."),
     Column(name="sex", kind=Choice(("F", "M")), default="", doc="`F` or `M`: reference ranges differ."),
     _number("age_years", Number(low=0, high=130), "Age at the infusion."),
-    Column(name="donor", kind=_ID, default="", doc="Donor id."),
+    Column(name="donor", kind=_DONOR, default="", doc="Donor id."),
     _typing(
         "recipient_hla",
         "HLA typing of the recipient, alleles by `,` and loci by `;`: `A*01:01,A*02:01;B*07:02,B*08:01`.",
@@ -142,7 +143,12 @@ INFUSIONS = (
     _PATIENT,
     Column(name="infusion", kind=_ID, needed=True, na=False, doc="Id of the infusion, unique within the patient."),
     _DAY,
-    Column(name="donor", kind=_ID, doc="Donor id."),
+    Column(
+        name="donor",
+        kind=_DONOR,
+        doc="Donor id; default: that of patients.tsv. With several, results have rows of each that an antibody tells "
+        "from the others, and of `all` together.",
+    ),
     _typing("donor_hla", "HLA typing of this donor."),
     _number("cells_per_kg", Number(low=0), "Infused cells per kg."),
     _number("viability", FRACTION, "Share of living cells in the product."),
@@ -168,7 +174,7 @@ EXTERNAL_CHIMERISM = (
     Column(name="material", kind=Choice(MATERIALS), doc="What was examined."),
     Column(name="population", kind=_ID, doc="Which cells, by the names of the gating table; `NA` for all."),
     Column(name="method", kind=_ID, needed=True, na=False, doc="`STR`, `qPCR`, `ddPCR`, …"),
-    Column(name="donor_fraction", kind=FRACTION, needed=True, na=True, doc="Donor fraction, 0 to 1."),
+    Column(name="donor_fraction", kind=FRACTION, needed=True, na=True, doc="0 to 1; `0` for none found."),
     _number("ci_low", FRACTION, "Lower bound of its 95 % interval."),
     _number("ci_high", FRACTION, "Upper bound of its 95 % interval."),
     _number("lod", FRACTION, "Limit of detection, as a donor fraction."),

@@ -23,7 +23,7 @@ from nktrace.files.sheet_columns import EVENTS, EXTERNAL_CHIMERISM, INFUSIONS, P
 from nktrace.files.sheet_text import Row, Sheet, read_sheet
 from nktrace.model.errors import Fault, NktraceError, StudyFaults
 from nktrace.model.overrides import Override
-from nktrace.model.panel import Panel
+from nktrace.model.panel import Kind, Panel
 from nktrace.model.study import GateImport, Patient, Role, Sample, Study
 
 T = TypeVar("T")
@@ -61,6 +61,21 @@ def read_study(directory: Path | str) -> tuple[Study, Settings]:
     if examined.faults or examined.settings is None:
         raise StudyFaults(examined.faults)
     return examined.study, examined.settings
+
+
+def read_patients(path: Path) -> dict[str, Patient]:
+    """A patients.tsv by itself, of a study that has no sample yet.
+
+    Raises:
+        StudyFaults: all faults of the sheet, a missing file too.
+    """
+    sheet = read_sheet(path, PATIENTS, shown=str(path))
+    sheet.refuse_twice("patient")
+    if not sheet.rows and not sheet.faults:
+        sheet.fault("there are no patients", mend="Write one row per patient.")
+    if sheet.faults:
+        raise StudyFaults(sorted(sheet.faults, key=lambda fault: fault.row or 0))
+    return {row["patient"]: _patient(row) for row in sheet.rows}
 
 
 def examine_study(directory: Path | str) -> Examined:
@@ -116,6 +131,7 @@ def examine_study(directory: Path | str) -> Examined:
         infusions=_texts(optional["infusions"], INFUSIONS),
         events=_texts(optional["events"], EVENTS),
         external_chimerism=_texts(optional["external_chimerism"], EXTERNAL_CHIMERISM),
+        hla_panels=frozenset(name for name in used if (panel := panels.get(name)) and panel.of_kind(Kind.HLA)),
     )
     rows = {row["sample"]: row.number for row in reversed(samples_sheet.rows) if "sample" in row}
     overrides, wrong = _overrides(directory, study, panels, rows, configuration.settings)

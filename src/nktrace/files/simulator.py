@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ SAMPLE_COLUMNS = (
 )  # fmt: skip
 PATIENT_COLUMNS = (
     "patient", "arm", "infusion_date", "dose_per_kg", "weight_kg", "sex", "age_years", "donor",
-    "recipient_hla", "donor_hla", "last_followup_day",
+    "recipient_hla", "donor_hla", "first_donor_exposure_day", "last_followup_day",
 )  # fmt: skip
 PANEL_COLUMNS = ("channel", "marker", "fluorochrome", "kind", "transform", "clone", "antibody")
 TRAIT_COLUMNS = ("kind", "marker", "positive", "level", "spread")
@@ -119,7 +119,7 @@ def write_sheets(
     patients: Sequence[Patient],
     simulate: str,
 ) -> None:
-    """Write config/ of a simulated study: settings, samples, patients and panels.
+    """Write config/ of a simulated study: settings, samples, patients, what happened to them, and panels.
 
     Args:
         directory: the config directory.
@@ -135,10 +135,24 @@ def write_sheets(
     samples = [asdict(tube.sample) for tube in tubes]
     used = [name for name in SAMPLE_COLUMNS if any(cell(sample[name]) != NA for sample in samples)]
     write_rows(directory / "samples.tsv", used, ({name: sample[name] for name in used} for sample in samples))
-    people = [asdict(patient) for patient in patients]
-    write_rows(directory / "patients.tsv", PATIENT_COLUMNS, ({n: p[n] for n in PATIENT_COLUMNS} for p in people))
+    people, usual = [asdict(patient) for patient in patients], asdict(Patient(patient=""))
+    told = [name for name in PATIENT_COLUMNS if any(cell(person[name]) != cell(usual[name]) for person in people)]
+    write_rows(directory / "patients.tsv", told, ({name: person[name] for name in told} for person in people))
+    _write_incidents(directory / "events.tsv", simulation, [patient.patient for patient in patients])
     for name in dict.fromkeys(tube.sample.panel for tube in tubes):
         write_rows(directory / "panels" / f"{name}.tsv", PANEL_COLUMNS, _panel_rows(simulation.panels[name]))
+
+
+def _write_incidents(path: Path, simulation: Simulation, patients: Collection[str]) -> None:
+    """events.tsv of these patients; no such sheet where nothing happens to any of them."""
+    rows = [
+        {"patient": patient.patient} | asdict(incident)
+        for patient in simulation.patients
+        if patient.patient in patients
+        for incident in patient.incidents
+    ]
+    if rows:
+        write_rows(path, ("patient", "day", "kind", "note"), rows)
 
 
 def _load(file: Path) -> dict[str, Any]:
@@ -166,8 +180,9 @@ def _kinds_used(simulation: Simulation) -> Iterable[tuple[str, str]]:
     for name, shares in simulation.nk_profiles.items():
         yield from ((f"nk_profiles.{name}", kind) for kind in shares)
     for patient in simulation.patients:
-        for blood in (patient.blood, patient.donor_blood):
-            yield from ((f"patient {patient.patient}", kind) for kind in blood.others)
+        brought = patient.graft.shares if patient.graft is not None else {}
+        for shares in (patient.blood.others, patient.donor_blood.others, brought):
+            yield from ((f"patient {patient.patient}", kind) for kind in shares)
     if simulation.healthy_donor is not None:
         yield from (("healthy_donor", kind) for kind in simulation.healthy_donor.blood.others)
 

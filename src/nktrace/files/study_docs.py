@@ -1,7 +1,7 @@
 """What a study may hold, in words: schema, README and commented sheets, all from the columns and settings themselves.
 
-`python -m nktrace.files.study_docs` writes workflow/schemas/settings.schema.json and config/README.md anew; a test
-fails where they are behind.
+`python -m nktrace.files.study_docs` writes workflow/schemas/settings.schema.json, config/README.md and docs/tables.md
+anew; a test fails where they are behind.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from nktrace.files.atomic import replacing
 from nktrace.files.cells import Column
 from nktrace.files.installation import home, resource
 from nktrace.files.settings import Settings
+from nktrace.files.table_docs import tables_page
 from nktrace.model.gates import METHODS
 
 SHEETS: dict[str, tuple[Column, ...]] = {
@@ -97,6 +98,7 @@ def generated() -> dict[Path, str]:
     return {
         home() / "workflow" / "schemas" / "settings.schema.json": settings_schema(),
         home() / "config" / "README.md": readme(),
+        home() / "docs" / "tables.md": tables_page(),
     }
 
 
@@ -133,6 +135,10 @@ def _holds(schema: dict[str, Any]) -> str:
     options = schema.get("enum") or re.findall(r"\w+", schema.get("pattern", ""))
     if options:
         return "one of " + ", ".join(f"`{option}`" for option in options)
+    if "anyOf" in schema:  # a value or null
+        return " or ".join(_holds(each) for each in schema["anyOf"])
+    if schema["type"] == "array" and schema["items"].get("type") == "string":
+        return "list of names"
     bounds = " and ".join(f"{word} {schema[key]:g}" for key, word in _BOUNDS if key in schema)
     return f"{words.get(schema['type'], schema['type'])} {bounds}".strip()
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from nktrace.files.nearest import suggestion
 from nktrace.model.gates import GatingTable
 from nktrace.model.panel import Kind, Panel
-from nktrace.model.study import ON_THE_TIMELINE, Role, Sample, Study
+from nktrace.model.study import EX_VIVO, ON_THE_TIMELINE, Role, Sample, Study
 from nktrace.science.gating.tree import resolve
 
 # populations whose names later steps rely on
@@ -17,7 +18,13 @@ RELIED_ON = (
     *("b_cells", "nk", "nk_bright", "nk_dim"),
 )
 _SHOWN = 5
-_LEAST_WBC = 100  # per µL; a lower one was most likely written in 10⁹/L
+# column, what lies beyond, least and most that is plausible, what was most likely meant
+_PLAUSIBLE = (
+    ("wbc_per_ul", 100, 500_000, "is it in 10⁹/L, or per litre? Cells per µL are a thousand times the former"),
+    ("beads_per_tube", 1_000, 10_000_000, "is it the number in the whole tube, from the lot's certificate?"),
+    ("blood_ul", 5, 2_000, "is it in µL?"),
+    ("acquired_ul", 1, 10_000, "is it in µL?"),
+)
 
 
 def notes(study: Study, panels: Mapping[str, Panel], *, with_volume: Collection[str]) -> Iterator[str]:
@@ -32,11 +39,12 @@ def notes(study: Study, panels: Mapping[str, Panel], *, with_volume: Collection[
     followed = [patient for patient in study.patients if study.samples_of(patient)]
     yield from _line("no samples on the timeline, so no patient's page", sorted(set(study.patients) - set(followed)))
     yield from _chimerism(study, followed, panels)
-    uncounted = [s.sample for s in timeline if s.condition == "ex_vivo" and not _countable(s, with_volume)]
+    uncounted = [s.sample for s in timeline if s.condition == EX_VIVO and not _countable(s, with_volume)]
     yield from _line("no counts without wbc_per_ul and lymphocyte_fraction, beads and blood_ul, or a volume", uncounted)
-    small = [s.sample for s in timeline if s.wbc_per_ul < _LEAST_WBC]
-    yield from _line(f"wbc_per_ul under {_LEAST_WBC}: is it in 10⁹/L? Cells per µL are a thousand times that", small)
+    yield from _units(timeline)
     yield from _line("sex is NA, so no reference ranges", [p for p in followed if not study.patients[p].sex])
+    ageless = [p for p in followed if study.patients[p].sex and math.isnan(study.patients[p].age_years)]
+    yield from _line("age_years is NA, so the reference ranges are those of adults", ageless)
     late = [s.sample for s in timeline if s.patient and s.day > study.patients[s.patient].death_day]
     yield from _line("the day is after the patient's death_day", late)
     for patient in followed:
@@ -78,15 +86,12 @@ def _chimerism(study: Study, followed: list[str], panels: Mapping[str, Panel]) -
         if followed and panels:
             yield "no panel has a detector of kind hla, so no chimerism"
         return
-    for column in ("recipient_hla", "donor_hla"):
-        untyped = [p for p in followed if not getattr(study.patients[p], column)]
-        yield from _line(f"{column} is NA, so chimerism is indeterminate", untyped)
-    other = {
-        r["patient"] for r in study.infusions if r["donor_hla"] not in ("", study.patients[r["patient"]].donor_hla)
-    }
-    what = "infusions.tsv has another donor_hla than patients.tsv, and chimerism goes by the latter alone"
-    yield from _line(what, sorted(other & set(followed)))
-    lone = [p for p in followed if not study.own_blanks(p)]
+    untyped = [p for p in followed if not study.patients[p].recipient_hla]
+    yield from _line("recipient_hla is NA, so chimerism is indeterminate", untyped)
+    untyped = [p for p in followed if any(not donor.hla for donor in study.donors_of(p))]
+    yield from _line("donor_hla is NA, so chimerism is indeterminate", untyped)
+    yield from _donors(study, followed)
+    lone = [p for p in followed if study.panels_without_blank(p)]
     pooled = [p for p in lone if study.pooled_blanks(p)]
     yield from _line("no blank of its own, so the blanks of other patients are pooled (flagged)", pooled)
     yield from _line("no blank at all, so no chimerism", [p for p in lone if p not in pooled])
@@ -97,6 +102,38 @@ def _chimerism(study: Study, followed: list[str], panels: Mapping[str, Panel]) -
         s.sample for s in study.samples.values() if s.role is Role.DONOR and not s.patient and s.donor not in donors
     ]
     yield from _line("its donor is no patient's donor, so it serves nobody", strays)
+
+
+def _donors(study: Study, followed: Iterable[str]) -> Iterator[str]:
+    """Patients with several donors, and donors with two typings."""
+    several = {p: study.donors_of(p) for p in followed}
+    for patient, donors in several.items():
+        if len(donors) > 1:
+            names = " and ".join(donor.donor or "one without an id" for donor in donors)
+            yield (
+                f"{patient} met cells of {len(donors)} donors ({names}): each is estimated where an antibody marks its "
+                "cells and no others, else they are estimated together"
+            )
+        typings = {(donor.donor, donor.hla) for donor in donors}
+        rows = [r for r in study.infusions if r["patient"] == patient and r["donor_hla"]]
+        usual = donors[0].donor
+        odd = sorted({r["donor"] or usual for r in rows if (r["donor"] or usual, r["donor_hla"]) not in typings})
+        yield from (f"{patient}: donor {name} has two typings, and the first written is used" for name in odd)
+
+
+def _units(timeline: Iterable[Sample]) -> Iterator[str]:
+    """Numbers for counting that were most likely written in another unit, and beads of two lots in one batch."""
+    counted = list(timeline)
+    for column, least, most, mend in _PLAUSIBLE:
+        odd = [s.sample for s in counted if getattr(s, column) < least or getattr(s, column) > most]
+        yield from _line(f"{column} is not between {least:,} and {most:,}: {mend}", odd)
+    for batch in sorted({s.batch for s in counted}):
+        lots = Counter(s.beads_per_tube for s in counted if s.batch == batch and not math.isnan(s.beads_per_tube))
+        if len(lots) > 1:
+            (usual, _), *_ = lots.most_common()
+            others = [s.sample for s in counted if s.batch == batch and s.beads_per_tube in lots.keys() - {usual}]
+            what = f"beads_per_tube is not the {usual:g} of batch {batch}'s other tubes: was another lot used?"
+            yield from _line(what, others)
 
 
 def _countable(sample: Sample, with_volume: Collection[str]) -> bool:

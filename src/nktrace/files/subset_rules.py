@@ -7,6 +7,7 @@ A row names a subset by the signs that a cell must show (`required`), separated 
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import re
 from collections.abc import Sequence
@@ -154,3 +155,8 @@ def _implies(part: SubsetRule, whole: SubsetRule) -> bool:
         return [{(sign.populations, sign.positive) for sign in clause} for clause in rule.required]
 
     return all(any(narrow <= wide for narrow in signs(part)) for wide in signs(whole))
+
+
+def rules_digest(rules: Sequence[SubsetRule]) -> str:
+    """What the rules say, whatever the layout of their table."""
+    return hashlib.sha256(repr(tuple(rules)).encode()).hexdigest()[:12]

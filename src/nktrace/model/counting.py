@@ -30,6 +30,14 @@ class CountStatus(StrEnum):
     NOT_AVAILABLE = "not_available"
 
 
+class CheckName(StrEnum):
+    """`check` of count_checks.tsv."""
+
+    LYMPHOSUM = "lymphosum"
+    DUPLICATE_CD3 = "duplicate_cd3"
+    PLATFORMS = "platforms"
+
+
 @dataclass(frozen=True, slots=True)
 class Volume:
     """An acquired volume in µL, nan if not known, and how it was read."""
@@ -96,3 +104,29 @@ class CountRow:
     grade: str
     status: CountStatus
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountCheck:
+    """A row of count_checks.tsv: one tube against itself, or against another tube or platform of the same draw.
+
+    Attributes:
+        day: nan for what is said of all days together.
+        sample, platform: empty where it concerns no single one.
+        other_sample, other_platform: what it is held against.
+        value: a share (`lymphosum`), a difference of shares (`duplicate_cd3`), a ratio of counts (`platforms`).
+        limit: how far the value may lie from 0.95, from 0, and (as a ratio, either way) from 1.
+    """
+
+    patient: str
+    day: float
+    check: CheckName
+    population: str
+    sample: str = ""
+    platform: str = ""
+    other_sample: str = ""
+    other_platform: str = ""
+    value: Interval
+    limit: float
+    status: CountStatus
+    reason: str = ""

@@ -17,6 +17,7 @@ class Allele:
         groups: allele groups (first fields) it may be of: one, or several for a broad serological antigen.
         protein: second field; empty where it was not typed.
         suffix: expression suffix: N (null), S, C (not on the surface), L, A, Q (low or doubtful); empty for most.
+        one_of: second fields that a serological split stands for, where these are few; empty for most.
     """
 
     written: str
@@ -24,6 +25,7 @@ class Allele:
     groups: tuple[str, ...]
     protein: str = ""
     suffix: str = ""
+    one_of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class Antibody:
     """A row of resources/hla_antibodies.tsv.
 
     Attributes:
+        clone: as one orders it; empty where several serve.
         reacts: what it marks; decides whether it tells donor from recipient.
         spares: members of a group in `reacts` that it does not mark (written `!B*27:08`).
         cross_reacts: what it marks under `condition` only; warned of, measured by the blank, decides nothing.
@@ -66,6 +69,7 @@ class Antibody:
     cross_reacts: tuple[Target, ...] = ()
     condition: str = ""
     source: str
+    clone: str = ""
 
     @property
     def loci(self) -> frozenset[str]:

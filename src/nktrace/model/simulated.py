@@ -15,15 +15,15 @@ from nktrace.model.study import Role, Sample
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draw:
-    """Blood of one person at one time: cells per microlitre by stratum, own and infused.
+    """Blood of one person at one time: cells per microlitre by stratum, own and of the donor.
 
     Attributes:
-        own, infused: cells per microlitre by cell kind.
+        own, donor: cells per microlitre by cell kind; the donor's are infused or of a graft.
         activation: share of NK cells that are activated.
     """
 
     own: Mapping[str, float]
-    infused: Mapping[str, float]
+    donor: Mapping[str, float]
     activation: float
 
 
@@ -32,18 +32,19 @@ class Tube:
     """A file to be written: its row of samples.tsv and the blood it is made from.
 
     Attributes:
-        person: whose staining it shares.
+        person, donor: whose antigen densities the own and the donor's cells have.
         draw: what it holds; without a cell where beads carry the antibody.
-        own_hla, infused_hla: typings of the own and of the infused cells.
+        own_hla, donor_hla: typings of the own and of the donor's cells.
         infusion_date: of the patient; empty for a control tube.
         events: in the file, everything included.
     """
 
     sample: Sample
     person: str
+    donor: str = ""
     draw: Draw
     own_hla: str
-    infused_hla: str = ""
+    donor_hla: str = ""
     infusion_date: str = ""
     conditions: Conditions
     events: int

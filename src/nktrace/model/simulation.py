@@ -207,7 +207,8 @@ class Conditions(Spec):
         cd16_shed: share of the NK cells that have lost their CD16.
         activation: share of NK cells activated (CD69, HLA-DR, CD56 up) on the day of infusion;
             activation_half_life: days.
-        hla_background: factor on the false-positive rate of HLA antibodies; hla_background_cv: between batches.
+        hla_background: factor on the false-positive rate of HLA antibodies; hla_background_cv: between batches;
+            hla_background_tube_cv: between the tubes of a batch.
         spillover_error: sd of the relative error of the matrix in the file.
         analyser_cv: coefficient of variation of the haematology analyser, for WBC and for the differential each.
         pipette_cv: of blood and of beads in a counting tube, each.
@@ -228,6 +229,7 @@ class Conditions(Spec):
     activation_half_life: float = 6.0
     hla_background: float = 1.0
     hla_background_cv: float = 0.2
+    hla_background_tube_cv: float = 0.0
     spillover_error: float = 0.02
     analyser_cv: float = 0.02
     pipette_cv: float = 0.02
@@ -264,6 +266,29 @@ class DonorCells(Spec):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Graft(Spec):
+    """Donor lymphocytes that a transplanted organ brings along, from the day of transplantation on.
+
+    Attributes:
+        day: of transplantation, before the infusion; from then on donor cells can be in the blood.
+        cells: per microlitre on that day; half_life: days.
+        shares: of these, by cell kind; they sum to 1.
+    """
+
+    day: float
+    cells: float
+    half_life: float = 3.0
+    shares: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        _positive(cells=self.cells, half_life=self.half_life)
+        if not self.day < 0:
+            raise ValueError(f"day is {self.day:g}, which is not before the infusion (day 0)")
+        if not math.isclose(sum(self.shares.values()), 1.0, abs_tol=1e-6):
+            raise ValueError(f"the shares of the graft sum to {sum(self.shares.values()):g}, not to 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Blood(Spec):
     """A recipient's own blood over time, cells per microlitre.
 
@@ -294,6 +319,15 @@ class Blood(Spec):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Incident(Spec):
+    """Something that happens to a patient: a row of events.tsv. It changes nothing in the blood by itself."""
+
+    day: float
+    kind: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedPatient(Spec):
     """A patient, its donor, and what its sheet says.
 
@@ -302,6 +336,8 @@ class SimulatedPatient(Spec):
         panels: tubes of every draw, by panel name.
         conditions: replaces single conditions of the cohort.
         donor_blood: the donor's blood on the day of donation.
+        graft: what an organ of the same donor brings along before the infusion; none where absent.
+        incidents: for events.tsv.
     """
 
     patient: str
@@ -321,6 +357,8 @@ class SimulatedPatient(Spec):
     donor_cells: DonorCells
     product_profile: str
     conditions: Mapping[str, float] = field(default_factory=dict)
+    graft: Graft | None = None
+    incidents: tuple[Incident, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -346,7 +384,9 @@ class Simulation(Spec):
 
     Attributes:
         cells: table of cell kinds, relative to the simulator file.
-        blank_day: day of the sample before the infusion; visits: the time points.
+        blank_day: day of the sample before any donor cell; visits: the time points.
+        baseline_day: day of a sample before the infusion that change is measured from, beside the blank; none where
+            absent.
         events: events per file by panel, everything included.
         donor_panel: panel of the donor reference.
         nk_profiles: shares of NK kinds, by profile name; each sums to 1.
@@ -357,6 +397,7 @@ class Simulation(Spec):
     seed: int
     cells: str
     blank_day: float = -1.0
+    baseline_day: float | None = None
     visits: tuple[float, ...]
     events: Mapping[str, int]
     donor_panel: str
@@ -386,12 +427,12 @@ class Simulation(Spec):
             yield f"a patient can't be called '{CONTROLS}': control tubes are"
 
     def _bad_panels(self) -> Iterator[str]:
-        for name in self.panels:
-            if self.events.get(name, 0) < 1:
-                yield f"events says nothing of panel {name}"
-        for name in (self.donor_panel, *(panel for patient in self.patients for panel in patient.panels)):
+        used = (self.donor_panel, *(panel for patient in self.patients for panel in patient.panels))
+        for name in dict.fromkeys(used):
             if name not in self.panels:
                 yield f"there is no panel {name}"
+            elif self.events.get(name, 0) < 1:
+                yield f"events says nothing of panel {name}"
 
     def _bad_controls(self) -> Iterator[str]:
         for name, tubes in self.controls.items():
@@ -421,3 +462,6 @@ class Simulation(Spec):
                 replace(self.conditions, **patient.conditions)
             except (TypeError, ValueError) as error:
                 yield f"patient {patient.patient}: conditions: {error}"
+            graft = patient.graft
+            if graft is not None and not self.blank_day < graft.day:
+                yield f"patient {patient.patient}: blank_day {self.blank_day:g} is not before the graft's {graft.day:g}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +12,7 @@ from nktrace.model.intervals import UNKNOWN, Interval
 
 CELLS = "cells/µL"
 FRACTION = "fraction"
+DAYS = "days"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,7 @@ class Visit:
         after: whether the sample was taken after the (first) infusion.
         baseline: whether change is measured from this sample.
         reason: why nothing was measured, or what to keep in mind.
+        sample: the tube it was measured in.
     """
 
     day: float
@@ -35,6 +38,7 @@ class Visit:
     after: bool = True
     baseline: bool = False
     reason: str = ""
+    sample: str = ""
 
     @property
     def measured(self) -> bool:
@@ -80,6 +84,8 @@ class Curve:
         identified: whether the points identify a smooth curve; else each visit is drawn by itself, and `days` are the
             visits only.
         reason: why they do not.
+        outlying: for the few visits, by place among those of the fit, that lie far from what all others predict: the
+            probability of one as far. They are part of the fit all the same.
     """
 
     days: NDArray[np.float64]
@@ -88,6 +94,7 @@ class Curve:
     ceiling: NDArray[np.float64]
     identified: bool
     reason: str = ""
+    outlying: Mapping[int, float] = field(default_factory=dict)
 
     def at(self, days: list[float] | NDArray[np.float64]) -> NDArray[np.float64]:
         """Draws (draw, day) at days that are among `days`.

@@ -20,6 +20,7 @@ def answers(
     samples: Sequence[Sample],
     *,
     chimerism: Sequence[Row],
+    by_donor: Sequence[Row] = (),
     trajectories: Sequence[Row],
     kinetics: Sequence[Row],
     subsets: Sequence[Row],
@@ -28,7 +29,7 @@ def answers(
     quantities = {row["quantity"]: row for row in kinetics if row["measure"] == "donor_nk"}
     shares = sorted((row for row in chimerism if row["population"] == "nk"), key=lambda row: row["day"])
     found = [
-        _whose(shares),
+        _whose(shares, [row for row in by_donor if row["population"] == "nk" and row["status"] in SEEN]),
         _how_many(quantities, trajectories),
         _which(samples, subsets, chimerism),
         _how_long(quantities, trajectories),
@@ -36,7 +37,8 @@ def answers(
     return [answer | {"lines": list(dict.fromkeys(answer["lines"]))} for answer in found]
 
 
-def _whose(shares: Sequence[Row]) -> Answer:
+def _whose(shares: Sequence[Row], each: Sequence[Row]) -> Answer:
+    """Of all donors; of several those that are seen alone too, by rows of `each`."""
     seen = [row for row in shares if row["status"] in SEEN]
     told = [row for row in shares if row["status"] in (*SEEN, "not_detected")]
     if seen:
@@ -44,14 +46,25 @@ def _whose(shares: Sequence[Row]) -> Answer:
         answer = _answer("Whose?", interval(highest, "donor_fraction", show="fraction"))
         answer["unit"] = f"donor, the highest share of NK cells (day {day(highest['day'])})"
         answer["lines"] += doubtful(highest)
+    elif each:
+        answer = _answer("Whose?", "donor NK found", unit="of one of several donors, by its own antibody")
     elif told:
         answer = _answer("Whose?", "no donor NK found", unit=f"in {len(told)} sample(s)")
     else:
         answer = _answer("Whose?", "cannot be told")
         answer["lines"] = [next((row["reason"] for row in shares if row["reason"]), "no sample with HLA stains")]
     if told:
-        answer["lines"].append(f"latest, day {day(told[-1]['day'])}: {share_of(told[-1])}")
+        answer["lines"].append(
+            f"latest, day {day(told[-1]['day'])}: {share_of(told[-1])}{', all donors together' if each else ''}"
+        )
         answer["lines"] += doubtful(told[-1])
+    for donor in dict.fromkeys(row["donor"] for row in each):
+        top = max((row for row in each if row["donor"] == donor), key=lambda row: row["donor_fraction"])
+        answer["lines"].append(f"donor {donor} alone, highest, day {day(top['day'])}: {share_of(top)}")
+    changed = [row for row in told if not math.isnan(row["change_from_baseline"])]
+    if changed:
+        shown = interval(changed[-1], "change_from_baseline", "change_low", "change_high", "percent")
+        answer["lines"].append(f"change from the baseline, day {day(changed[-1]['day'])}: {shown} of NK cells")
     return answer
 
 
@@ -82,6 +95,8 @@ def _how_many(quantities: Mapping[str, Row], trajectories: Sequence[Row]) -> Ans
         unit += f" (day {day(when['value'])})"
     answer = _answer("How many?", _value(peak), unit=unit)
     answer["lines"] += doubtful(*_at(trajectories, "donor_nk", when))
+    if net := quantities.get("cmax_net"):
+        answer["lines"].append(f"peak above the baseline: {_value(net)} {net['unit']}")
     nk = [row for row in trajectories if row["measure"] == "nk" and not math.isnan(row["observed"])]
     if nk:
         last = max(nk, key=lambda row: row["day"])

@@ -11,17 +11,21 @@ from nktrace.figures.curves import Line, Point, Track, days_of, overlay, sparkli
 from nktrace.figures.svg import CATEGORIES
 from nktrace.model.embedding import Embedding
 from nktrace.pages.answers import SEEN
+from nktrace.pages.claims import carried, detection, statements
 from nktrace.pages.clusters import cluster_sections
+from nktrace.pages.external import cohort_methods
 from nktrace.pages.patient_figures import FRACTION, composition_figure, exclusive_subsets, share_point
 from nktrace.pages.render import drawn, page
 from nktrace.pages.subset_changes import cohort_changes
-from nktrace.pages.words import day, interval
+from nktrace.pages.swimmer import course
+from nktrace.pages.words import NOT_AVAILABLE, day, interval, number
 
 Row = Mapping[str, Any]
 
 KEY_QUANTITIES = ("cmax", "tlast", "first_below", "half_life_days")
 SUMMARY = ("ever_detected", "tmax", *KEY_QUANTITIES)
 ALL = "all"  # the group of all patients in cohort.tsv
+ARM = "arm:"  # before the name of others
 DASHES = ("", "7 3", "9 3 2 3", "3 3")  # of the counting platforms of one patient
 _WORSE = ("skipped", "pass", "warn", "fail")
 
@@ -34,6 +38,7 @@ def cohort_page(
     trajectories: Sequence[Row],
     kinetics: Sequence[Row],
     chimerism: Sequence[Row],
+    by_donor: Sequence[Row] = (),
     summary: Sequence[Row],
     subsets: Sequence[Row],
     clusters: Sequence[Mapping[str, str]],
@@ -41,46 +46,77 @@ def cohort_page(
     overrides: Sequence[Row] = (),
     subset_change: Sequence[Row] = (),
     subset_change_tests: Sequence[Row] = (),
+    external_chimerism: Sequence[Row] = (),
+    external_agreement: Sequence[Row] = (),
 ) -> str:
     """The HTML of results/report/index.html.
 
     Args:
-        samples, patients: who they are (sample, patient, day, role, panel, batch; patient, arm).
+        samples, patients: who they are (sample, patient, day, role, panel, batch; patient, arm, and for their course
+            dose_per_kg, first_donor_exposure_day, last_followup_day, death_day, infusions, events).
         checks, trajectories, kinetics, chimerism, summary, subsets: rows of the cohort's tables; `summary` is
             cohort.tsv.
+        by_donor: rows of chimerism.tsv about one of several donors; `chimerism` has those of all of them.
         clusters: rows of clusters.tsv as text.
         embeddings: NK cells of each panel on two axes.
         overrides: rows of overrides.tsv of all samples.
         subset_change, subset_change_tests: rows of these tables.
+        external_chimerism, external_agreement: of these, where another method told chimerism too.
     """
     worst: dict[str, str] = {}
     for row in checks:
         worst[row["sample"]] = max(row["status"], worst.get(row["sample"], "skipped"), key=_WORSE.index)
     rated = [{**sample, "status": worst.get(sample["sample"], "skipped")} for sample in samples]
     shares = sorted((row for row in chimerism if row["population"] == "nk"), key=lambda row: row["day"])
-    seen = {row["patient"] for row in shares if row["status"] in SEEN}
-    asked = {row["patient"] for row in shares if row["status"] in (*SEEN, "not_detected")}
-    known = [row for row in summary if row["n"]]
+    of_any = [*shares, *(row for row in by_donor if row["population"] == "nk")]
+    seen = {row["patient"] for row in of_any if row["status"] in SEEN}
+    asked = {row["patient"] for row in of_any if row["status"] in (*SEEN, "not_detected")}
+    known = [carried(row) for row in summary if row["n"]]
     return page(
         "cohort.html",
         samples=rated,
         patients=_patients(patients, kinetics, shares, rated),
-        facts={"patients": len(patients), "samples": len(samples), "seen": len(seen), "asked": len(asked)},
+        facts={"patients": len(patients), "samples": len(samples), "seen": detection(len(seen), len(asked))},
+        claims=statements(patients),
         unreadable=[row for row in checks if row["check"] == "readable" and row["status"] == "fail"],
         flagged=sorted(
             (row for row in checks if row["status"] in ("warn", "fail") and row["check"] != "readable"),
             key=lambda row: row["status"] != "fail",
         ),
+        course=course(patients, samples, [*chimerism, *by_donor]),
         curves=[figure for figure in _curves(patients, trajectories) if figure],
         donor_summary=[
             row for row in known if row["measure"] == "donor_nk" and row["quantity"] in SUMMARY and row["group"] == ALL
         ],
         summary=known,
+        arms=_arms(known),
         compositions=_compositions(patients, samples, subsets),
         changes=cohort_changes(patients, subset_change, subset_change_tests),
+        methods=cohort_methods(patients, external_chimerism, external_agreement),
         clusters=cluster_sections(clusters, embeddings, exclusive_subsets(subsets)),
         overrides=overrides,
     )
+
+
+def _arms(summary: Sequence[Row]) -> dict[str, Any] | None:
+    """Donor NK cells of each arm side by side, as they are: median, range and n; None with one arm."""
+    arms = list(dict.fromkeys(row["group"] for row in summary if (row["group"] or "").startswith(ARM)))
+    found = {(row["quantity"], row["group"]): row for row in summary if row["measure"] == "donor_nk"}
+    if not arms:
+        return None
+    lines = [(quantity, [_of_arm(found.get((quantity, arm))) for arm in arms]) for quantity in SUMMARY]
+    return {
+        "names": [arm.removeprefix(ARM) for arm in arms],
+        "lines": [(quantity, cells) for quantity, cells in lines if any(cells)],
+    }
+
+
+def _of_arm(row: Row | None) -> str:
+    if row is None:
+        return ""
+    ends = next((part for part in (row["note"] or "").split("; ") if part.startswith("range ")), "")
+    known = [number(row["median"]) if not math.isnan(row["median"]) else "", ends]
+    return f"{', '.join(filter(None, known)) or NOT_AVAILABLE} (n = {row['n']})"
 
 
 def _patients(

@@ -9,6 +9,7 @@ from typing import Any
 
 from nktrace.figures.composition import composition
 from nktrace.figures.curves import Point, Track, curve_picture, days_of
+from nktrace.figures.happenings import Happening
 from nktrace.figures.svg import PLAIN
 from nktrace.model.palette import category_colors
 from nktrace.model.subsets import STATE_PREFIX
@@ -29,15 +30,16 @@ class Curves:
 
     trajectories: Sequence[Row]
     curves: Sequence[Row]
-    events: Sequence[tuple[float, str]]
+    events: Sequence[Happening]
 
     def tracks(self, measure: str, *, per_cent: bool = False, **look: Any) -> list[Track]:
         """One per counting platform, since platforms are never joined; none where nothing was measured."""
-        mine = [row for row in self.trajectories if row["measure"] == measure and not math.isnan(row["observed"])]
+        mine = [row for row in self.trajectories if row["measure"] == measure]
         scale = 100 if per_cent else 1
         tracks = []
-        for platform in dict.fromkeys(row["platform"] for row in mine):
-            rows = [row for row in mine if row["platform"] == platform]
+        for platform in dict.fromkeys(row["platform"] for row in mine if not math.isnan(row["observed"])):
+            here = sorted((row for row in mine if row["platform"] == platform), key=lambda row: row["day"])
+            rows = [row for row in here if not math.isnan(row["observed"])]
             apart = f" ({platform})" if platform and platform != "none" else ""
             curve = [
                 (row["day"], scale * row["fitted"], scale * row["fitted_low"], scale * row["fitted_high"])
@@ -48,7 +50,8 @@ class Curves:
                 Track(
                     name=label(measure) + apart,
                     unit="%" if per_cent else rows[0]["unit"],
-                    points=[_observed(row, scale) for row in sorted(rows, key=lambda row: row["day"])],
+                    points=[_observed(row, scale) for row in rows],
+                    gaps=[(row["day"], row["reason"] or "") for row in here if math.isnan(row["observed"])],
                     curve=curve,
                     events=self.events,
                     **look,
@@ -59,16 +62,29 @@ class Curves:
 
 def donor_figures(fitted: Curves, chimerism: Sequence[Row]) -> list[Figure]:
     """Donor NK cells per platform, and the donor share of NK cells with its limits."""
-    counted = [track for track in fitted.tracks("donor_nk") if track.unit != FRACTION]
+    return _figures(_donor_tracks(fitted, chimerism, "donor_nk", ""), width=540, height=300)
+
+
+def each_donor_figures(fitted: Curves, by_donor: Sequence[Row]) -> list[Figure]:
+    """The same of each donor that is told from the others, on the same days."""
+    tracks = []
+    for donor in dict.fromkeys(row["donor"] for row in by_donor):
+        mine = [row for row in by_donor if row["donor"] == donor]
+        tracks += _donor_tracks(fitted, mine, f"donor_nk:{donor}", f" (donor {donor})")
+    return _figures(tracks, width=540, height=260)
+
+
+def _donor_tracks(fitted: Curves, chimerism: Sequence[Row], measure: str, whose: str) -> list[Track]:
+    counted = [track for track in fitted.tracks(measure) if track.unit != FRACTION]
     shares = sorted(
         (row for row in chimerism if row["population"] == "nk" and not math.isnan(row["donor_fraction"])),
         key=lambda row: row["day"],
     )
     if shares:
-        curve = next((t.curve for t in fitted.tracks("donor_nk", per_cent=True)), ()) if not counted else ()
+        curve = next((t.curve for t in fitted.tracks(measure, per_cent=True)), ()) if not counted else ()
         counted.append(
             Track(
-                name="Donor share of NK cells",
+                name=f"Donor share of NK cells{whose}",
                 unit="%",
                 points=[share_point(row) for row in shares],
                 curve=curve,
@@ -77,13 +93,14 @@ def donor_figures(fitted: Curves, chimerism: Sequence[Row]) -> list[Figure]:
                 events=fitted.events,
             )
         )
-    return _figures(counted, width=540, height=300)
+    return counted
 
 
 def share_point(row: Row) -> Point:
     """A donor fraction in per cent; one that was not detected lies below its limit of detection."""
     shown = interval(row, "donor_fraction", show="fraction")
-    remarks = "; ".join(part for part in (label(row["status"]), f"LoD {percent(row['lod'])}", row["reason"]) if part)
+    status = (row["status"] or "").replace("_", " ")
+    remarks = "; ".join(part for part in (status, f"LoD {percent(row['lod'])}", row["reason"]) if part)
     title = f"day {day(row['day'])}: {shown}; {remarks}"
     if row["status"] == "not_detected":
         return Point(day=row["day"], value=100 * row["lod"], censored=True, title=title)

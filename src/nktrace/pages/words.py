@@ -118,11 +118,16 @@ _LABELS = {
     "cmax_net": "Peak above the baseline",
     "auc_net": "Area above the baseline",
     "half_life_days": "Half-life",
+    "doubling_time_days": "Doubling time",
+    "recovery_slope": "Recovery from the nadir",
     "detected": "Patients in whom they are detected, share",
     "ever_detected": "Patients in whom they were ever detected, share",
     "nadir_day": "Day of the nadir",
+    "duplicate_cd3": "CD3 in two tubes",
+    "lymphosum": "Sum of the lineages",
     "cl_id": "Cell Ontology",
     "nk_unassigned": "NK cells in no cluster",
+    "donor_t_cells": "Donor T cells after a product of NK cells alone",
     "nk_alignment": "NK markers aligned by the batch's control",
     "nk_shifts": "NK markers beside the reference",
 }
@@ -132,7 +137,11 @@ def label(name: str | None) -> str:
     """A population, measure or quantity as people write it."""
     if name is None:
         return ""
+    if name.startswith("days_in_grade:"):
+        return f"Days in grade {name.removeprefix('days_in_grade:')}"
     words = name.removeprefix("fraction:").replace("state:", "state: ").replace("nk_shift:", "NK shift: ")
+    if name.startswith("donor_nk:"):
+        return f"NK cells of donor {name.removeprefix('donor_nk:')}"
     return _LABELS.get(name) or words.replace("_", " ")
 
 

@@ -58,7 +58,7 @@ def median_rank(n: int, level: float) -> int:
 
 
 def summarise_values(values: Sequence[tuple[float, float]], *, level: float) -> Summary:
-    """Median, quartiles and the order-statistic interval of the median of values known as (low, high) bounds."""
+    """Median, quartiles, range and the order-statistic interval of the median of values known as (low, high) bounds."""
     n = len(values)
     lows = sorted(low for low, _ in values)
     highs = sorted(high for _, high in values)
@@ -69,6 +69,10 @@ def summarise_values(values: Sequence[tuple[float, float]], *, level: float) -> 
         points.append(low if low == high else math.nan)
         if low != high:
             notes.append(f"{name} between {low:.3g} and {high:.3g}")
+    if n > 1:
+        least = f"{lows[0]:.3g}" if lows[0] == highs[0] else f"under {highs[0]:.3g}"
+        most = f"{highs[-1]:.3g}" if lows[-1] == highs[-1] else f"over {lows[-1]:.3g}"
+        notes.append(f"range {least} to {most}")
     rank = median_rank(n, level)
     if not rank:
         notes.append(f"n = {n} carries no {level:.0%} interval of a median")

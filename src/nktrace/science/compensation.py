@@ -189,6 +189,28 @@ def compensate(events: Events, spillover: Spillover | None, *, max_condition: fl
     return Events(values, events.channels)
 
 
+def spilled(events: Events, spillover: Spillover | None) -> Events:
+    """What detectors with this spillover would have measured of compensated events, in their precision.
+
+    Raises:
+        CompensationError: unknown detectors.
+    """
+    if spillover is None:
+        return events
+    spillover = match_detectors(spillover, events.channels)
+    columns = [events.channels.index(detector) for detector in spillover.detectors]
+    values: FloatArray = events.values.copy(order="F")
+    values[:, columns] = values[:, columns].astype(np.float64) @ spillover.matrix
+    return Events(values, events.channels)
+
+
+def same_spillover(one: Spillover | None, other: Spillover | None) -> bool:
+    """Whether two files are compensated alike, to the last digit."""
+    if one is None or other is None:
+        return one is other
+    return one.detectors == other.detectors and np.array_equal(one.matrix, other.matrix)
+
+
 def _lookup(keywords: Mapping[str, str], keyword: str) -> str:
     return keywords.get(keyword) or keywords.get(keyword.lower()) or ""
 

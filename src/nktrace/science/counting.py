@@ -15,6 +15,8 @@ from nktrace.model.intervals import UNKNOWN, Interval
 from nktrace.science.intervals import jeffreys, normal_quantile
 
 MICROLITRE_INSTRUMENTS = ("cytek", "aurora", "northern lights")
+CELLS_PER_DOUBLET, CELLS_PER_DOUBLET_SD = 1.5, 0.26  # 1 to 2: an event left out is a cell off the line, or two together
+MOST_COINCIDENCE = 0.1  # more events off the line than a run can have by coincidence: aggregates, or a gate that errs
 LYMPHOSUM, LYMPHOSUM_WARN, LYMPHOSUM_FAIL = 0.95, 0.05, 0.10
 
 
@@ -31,7 +33,8 @@ def beads_count(
 ) -> Interval:
     """Single platform: cells/beads x beads_per_tube/blood_ul x dilution. Unknown without bead events.
 
-    `gate_cv` is the relative error of cells/beads from the place of the gates (science/gate_error.py).
+    `gate_cv` is the relative error of cells/beads from the gates: their place (science/gate_error.py), and what
+    `left_out` adds.
     """
     if beads == 0:
         return UNKNOWN
@@ -42,7 +45,7 @@ def beads_count(
 def volumetric_count(
     cells: int, *, acquired_ul: float, dilution: float = 1.0, pipette_cv: float, gate_cv: float = 0.0, level: float
 ) -> Interval:
-    """Cells in the acquired volume: cells/acquired_ul x dilution; `gate_cv` is the relative error of cells."""
+    """Cells in the acquired volume: cells/acquired_ul x dilution; `gate_cv` is the relative error of cells by gates."""
     return _scaled(cells, dilution / acquired_ul, cv=math.hypot(pipette_cv, gate_cv), level=level)
 
 
@@ -71,6 +74,26 @@ def share_of(whole: Interval, cells: int, denominator: int, *, gate_cv: float = 
     if cells == denominator:
         return whole
     return product(product(whole, jeffreys(cells, denominator, level)), _with_error(1.0, cv=gate_cv, level=level))
+
+
+def ratio(first: Interval, second: Interval) -> Interval:
+    """Quotient of two independent positive quantities, their errors added on the log scale; unknown without both."""
+    if not (first.known and second.known and second.low > 0):
+        return UNKNOWN
+    return product(first, Interval(1 / second.value, 1 / second.high, 1 / second.low))
+
+
+def left_out(removed: int, singlets: int) -> tuple[float, float]:
+    """Cells in all over cells in singlets, and its relative error: beads and volumes miss none, the gates do.
+
+    Which cells meet in an event is chance, so every population loses the same share. An event off the line holds one to
+    two cells. 1 without error where more than a tenth lies off the line: then that is no coincidence.
+    """
+    if singlets == 0 or removed > MOST_COINCIDENCE * singlets:
+        return 1.0, 0.0
+    share = removed / singlets
+    factor = 1 + CELLS_PER_DOUBLET * share
+    return factor, CELLS_PER_DOUBLET_SD * share / factor
 
 
 def product(first: Interval, second: Interval) -> Interval:

@@ -15,7 +15,7 @@ from nktrace.science.drawing import generator
 from nktrace.science.kinetics import kinetics
 from nktrace.science.reconstitution import time_to_threshold
 from nktrace.science.trajectories import draw_visit, fit_curve, summarise
-from nktrace.science.visits import DONOR
+from nktrace.science.visits import of_donor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,7 @@ class Followed:
 
     Attributes:
         fitted: one per visit; unknown where no curve is identified or the visit is not part of it.
+        remarks: one per visit: why it has no fitted value, or that it lies far from what the others predict.
         grid: day and fitted value of a fine grid of days; empty where no curve is identified.
         quantities: empty for a second platform of the same measure, which is shown but not reported.
         apart: which other platforms were kept apart.
@@ -32,17 +33,10 @@ class Followed:
     series: Series
     curve: Curve
     fitted: tuple[Interval, ...]
+    remarks: tuple[str, ...]
     grid: tuple[tuple[float, Interval], ...]
     quantities: tuple[Quantity, ...]
     apart: str
-
-    def remark(self, visit: Visit) -> str:
-        """Why a visit has no fitted value."""
-        if not visit.observed.known:
-            return ""
-        if self.series.measure == DONOR and not visit.after:
-            return "before the infusion: not part of the curve"
-        return self.curve.reason
 
 
 def follow(
@@ -64,7 +58,7 @@ def follow(
     for one in series:
         rng = generator(seed, "trajectories", one.patient, one.measure, one.platform)
         # infused cells appear at once: no smooth curve leads from before the infusion to after it
-        visits = one.after if one.measure == DONOR else tuple(v for v in one.visits if v.observed.known)
+        visits = one.after if of_donor(one.measure) else tuple(v for v in one.visits if v.observed.known)
         curve = fit_curve(
             visits,
             unit=one.unit,
@@ -82,6 +76,7 @@ def follow(
                 time_to_threshold(
                     one,
                     threshold,
+                    level=level,
                     confirm=confirm,
                     last_followup_day=patient.last_followup_day,
                     death_day=patient.death_day,
@@ -94,6 +89,7 @@ def follow(
                 series=one,
                 curve=curve,
                 fitted=tuple(shown.get(visit.day, UNKNOWN) if visit in visits else UNKNOWN for visit in one.visits),
+                remarks=_remarks(one, visits, curve),
                 grid=tuple(shown.items()),
                 quantities=quantities,
                 apart=f"platform {platforms[0]}; kept apart: {', '.join(platforms[1:])}" if platforms[1:] else "",
@@ -112,6 +108,22 @@ def _baseline(
     if visit.day in curve.days:
         return curve.at([visit.day])[:, 0]
     return draw_visit(visit, unit=series.unit, level=level, size=draws, rng=rng)
+
+
+def _remarks(series: Series, fitted: Sequence[Visit], curve: Curve) -> tuple[str, ...]:
+    """What is to be said of each visit of a series, some of which the curve was fitted to."""
+    outlying = {fitted[place]: tail for place, tail in curve.outlying.items()}
+
+    def remark(visit: Visit) -> str:
+        if not visit.observed.known:
+            return ""
+        if visit not in fitted:
+            return "before the infusion: not part of the curve"
+        if visit in outlying:
+            return f"outlying (a value as far from what the other visits predict has p = {outlying[visit]:.2g})"
+        return curve.reason
+
+    return tuple(map(remark, series.visits))
 
 
 def _shown(curve: Curve, level: float) -> dict[float, Interval]:

@@ -5,7 +5,8 @@ Antigen names are not compared: an antibody "against A2" marks A*69 too, and a n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from nktrace.model.hla import Allele, Antibody, Direction, Information, Target, Typing, Verdict
 
@@ -23,20 +24,32 @@ def informs(
         prior_graft: typing of the donor of an earlier stem cell graft. Its cells and the recipient's may both be
             there, so a donor-positive antibody must mark neither and a recipient-positive one both.
     """
-    people = {"donor": donor, "recipient": recipient} | ({"prior graft": prior_graft} if prior_graft else {})
+    others = {"recipient": recipient} | ({"prior graft": prior_graft} if prior_graft else {})
+    return informs_of(antibody, wanted={"donor": donor}, others=others)
+
+
+def informs_of(
+    antibody: Antibody, *, wanted: Mapping[str, Typing | None], others: Mapping[str, Typing | None]
+) -> Verdict:
+    """Whether an antibody marks the cells of all `wanted` people and of no other, or of all others and no wanted one.
+
+    Args:
+        wanted, others: typings by what the verdict calls their owners; None where there is none.
+    """
+    people = {**wanted, **others}
     marked = {who: marks(antibody, typing) for who, typing in people.items()}
-    others = [marked[who] for who in people if who != "donor"]
-    donor_positive = _all([marked["donor"], *(_not(other) for other in others)])
-    recipient_positive = _all([_not(marked["donor"]), *others])
-    deciding = tuple(
+    donor_positive = _all([*(marked[who] for who in wanted), *(_not(marked[who]) for who in others)])
+    recipient_positive = _all([*(_not(marked[who]) for who in wanted), *(marked[who] for who in others)])
+    reacting = (
         f"{who} {allele.written}"
         for who, typing in people.items()
         for allele in (typing.alleles if typing else ())
         if _reacts(antibody.reacts, antibody.spares, allele)
     )
+    deciding = tuple(dict.fromkeys(reacting))  # a homozygote's allele once
     for verdict, direction, negative in (
-        (donor_positive, Direction.DONOR_POSITIVE, [who for who in people if who != "donor"]),
-        (recipient_positive, Direction.RECIPIENT_POSITIVE, ["donor"]),
+        (donor_positive, Direction.DONOR_POSITIVE, others),
+        (recipient_positive, Direction.RECIPIENT_POSITIVE, wanted),
     ):
         if verdict is True:
             return Verdict(
@@ -44,7 +57,7 @@ def informs(
                 information=Information.INFORMATIVE,
                 direction=direction,
                 deciding=deciding,
-                caution=_caution(antibody, {who: people[who] for who in negative}),
+                caution=_caution(antibody, negative),
             )
     if donor_positive is None or recipient_positive is None:
         missing = tuple(_missing(antibody, who, people[who]) for who in people if marked[who] is None)
@@ -79,7 +92,8 @@ def _reacts(targets: Sequence[Target], spared: Sequence[Target], allele: Allele)
     """Whether an allele is among the targets; None where it is typed too coarsely or expressed doubtfully."""
     if allele.suffix in NOT_ON_SURFACE:
         return False
-    answers = {_group_reacts(targets, spared, allele, group) for group in allele.groups}
+    possible = [replace(allele, protein=protein) for protein in allele.one_of] or [allele]
+    answers = {_group_reacts(targets, spared, one, group) for one in possible for group in allele.groups}
     answer = answers.pop() if len(answers) == 1 else None
     return None if answer and allele.suffix in DOUBTFUL else answer
 
@@ -107,13 +121,13 @@ def _not(answer: bool | None) -> bool | None:
     return None if answer is None else not answer
 
 
-def _caution(antibody: Antibody, negative: dict[str, Typing | None]) -> str:
-    crossing = [
+def _caution(antibody: Antibody, negative: Mapping[str, Typing | None]) -> str:
+    crossing = dict.fromkeys(
         f"{who} {allele.written}"
         for who, typing in negative.items()
         for allele in (typing.alleles if typing else ())
         if _reacts(antibody.cross_reacts, (), allele) is not False
-    ]
+    )
     if not crossing:
         return ""
     return f"may cross-react with {', '.join(crossing)}" + (f" ({antibody.condition})" if antibody.condition else "")

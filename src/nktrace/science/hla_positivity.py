@@ -15,8 +15,9 @@ from nktrace.model.intervals import Interval
 
 WORKING_FRACTION = 0.01  # donor fraction at which the cut has the least error
 TOLERANCE = 0.02  # cuts that are this little worse are as good: the middle of them is taken
+SURE = 2.0  # standard errors of counting by which a cut must be worse than that, or it is as good
 BINS = 1024
-TAIL = 0.999  # of the blank, where there is no donor reference
+SPREADS = 5.0  # from the blank's peak to the cut, where there is no donor reference
 
 
 def looks_donor(values: FloatArray, cut: float, direction: Direction) -> Mask:
@@ -37,7 +38,9 @@ def best_cut(
     """The cut at which a donor fraction of 1 % has the least relative error, with its bootstrap interval.
 
     With a and b the shares of blank and donor that look like donor, the error goes with sqrt(a + f b) / (b - a).
-    Between well separated peaks many cuts are equally good: the middle of those is taken.
+    Between well separated peaks many cuts are equally good: the middle of those is taken. A cut is worse than another
+    only if the events between them, as few as they are, show it by two standard errors: a cut that dodged single events
+    of the blank would make the false-positive rate, which is counted in the same events, too low.
 
     Args:
         blank, donor: marker values of one population, shapes (n,) and (m,), at least one event each, linear units.
@@ -56,26 +59,49 @@ def best_cut(
     return Interval(float(cuts[0]), float(cuts.min()), float(cuts.max()))
 
 
-def tail_cut(
+def peak_cut(
     blank: FloatArray, *, direction: Direction, level: float, bootstrap: int, rng: np.random.Generator
 ) -> Interval:
-    """The cut that 99.9 % of the blank stays on its own side of, where there is no donor reference."""
-    share = TAIL if direction is Direction.DONOR_POSITIVE else 1 - TAIL
-    values = blank.astype(np.float64)
-    resampled = [np.quantile(rng.choice(values, values.size), share) for _ in range(bootstrap)]
-    low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
-    value = float(np.quantile(values, share))
-    return Interval(value, min(float(low), value), max(float(high), value))
+    """The cut five robust standard deviations from the middle of the blank's peak, where there is no donor reference.
+
+    The blank's own false positives, few or many, hardly move median and median deviation, so they stay beyond the cut
+    and are counted there: a quantile would run into them and cut donor cells off. Dark cells (donor-positive marker)
+    scatter by additive noise and are measured in linear units; bright ones (recipient-positive) in logarithms.
+
+    Five, as tails are heavier than the normal one: a cut at three stands in them, where a peak that is a little wider
+    in the next tube gives several times the false positives; one at eight loses dim donor cells (docs/methods.md).
+    """
+    dark = direction is Direction.DONOR_POSITIVE
+    scaled = blank.astype(np.float64)
+    if not dark:  # what stains below zero is far from a bright peak, whatever its logarithm
+        scaled = -np.log(np.maximum(scaled, np.finfo(np.float32).tiny))
+    resampled = [_beyond_peak(rng.choice(scaled, scaled.size)) for _ in range(bootstrap)]
+    tails = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
+    value = _beyond_peak(scaled)
+    cuts = np.array([value, min(tails[0], value), max(tails[1], value)])
+    cuts = cuts if dark else np.exp(-cuts)
+    return Interval(float(cuts[0]), float(cuts.min()), float(cuts.max()))
+
+
+def _beyond_peak(values: NDArray[np.float64]) -> float:
+    return float(np.median(values)) + SPREADS * _spread(values)
 
 
 def _search(blank: NDArray[np.int64], donor: NDArray[np.int64], edges: NDArray[np.float64]) -> float:
     """The middle of the best cuts on the axis of `edges`; donor-like cells lie above."""
-    a = (np.append(np.cumsum(blank[::-1])[::-1], 0) + 0.5) / (blank.sum() + 1)
-    b = np.append(np.cumsum(donor[::-1])[::-1], 0) / donor.sum()
+    above_blank, above_donor = (np.append(np.cumsum(counts[::-1])[::-1], 0) for counts in (blank, donor))
+    a = (above_blank + 0.5) / (blank.sum() + 1)
+    b = above_donor / donor.sum()
     gap = np.maximum(b - a, 1e-6)
-    loss = np.sqrt(a + WORKING_FRACTION * b) / gap
+    square = a + WORKING_FRACTION * b
+    loss = np.sqrt(square) / gap
     best = int(np.argmin(loss))
-    good = loss <= loss[best] * (1 + TOLERANCE)
+    # d ln(loss) by the events between a cut and the best one, which are Poisson
+    by_blank = (0.5 / square[best] + 1 / gap[best]) / blank.sum()
+    by_donor = (0.5 * WORKING_FRACTION / square[best] - 1 / gap[best]) / donor.sum()
+    between = np.abs(above_blank - above_blank[best]), np.abs(above_donor - above_donor[best])
+    error = np.sqrt(by_blank**2 * between[0] + by_donor**2 * between[1])
+    good = loss <= loss[best] * (1 + TOLERANCE + SURE * error)
     low = high = best
     while low > 0 and good[low - 1]:
         low -= 1

@@ -36,6 +36,11 @@ _SEROLOGY: dict[str, tuple[str, ...]] = {
     "B70": ("15",),
     **{f"B{split}": ("15",) for split in (62, 63, 71, 72, 75, 76, 77)},
 }
+# splits of B15 whose few alleles differ from the others in what they carry (both have Bw4, the others Bw6)
+_SPLITS_OF_ALLELES = {"B63": ("16", "17"), "B77": ("13",)}
+# common alleles that are null: their names end in N, and without it they would count as expressed
+# (common and well-documented alleles: Mack 2013, Tissue Antigens 81:194, 10.1111/tan.12093)
+_NULL = frozenset({"A*01:04", "A*02:53", "A*24:09", "A*24:11", "A*68:11", "B*13:07", "B*51:11"})
 _SEROLOGICAL_PROTEINS = {"A203": ("02", "03"), "A210": ("02", "10"), "A2403": ("24", "03")}
 _LOCI = ("A", "B", "C", "DRB1", "DRB3", "DRB4", "DRB5", "DQA1", "DQB1", "DPA1", "DPB1")
 
@@ -44,15 +49,19 @@ _MOLECULAR = re.compile(
     r"(?::(?P<protein>\d{2,4}|[A-Z]{2,5})(?::\d{2,4}){0,2})?(?P<suffix>[NLSCAQGP]?)",
     re.ASCII,
 )
+_SPLIT_OF_BROAD = re.compile(r"(?P<split>[AB]\d{1,2})\((?P<broad>\d{1,2})\)", re.ASCII)
 _OTHER_SEROLOGY = re.compile(r"(Cw|DR|DQ|DP)([1-9]\d{0,3})", re.ASCII)
-_LOOSE = re.compile(rf"(?:HLA[-_ ]?)?({'|'.join(sorted(_LOCI, reverse=True))})[\s*_-]*([\d:.]+)([NLSCAQ]?)", re.ASCII)
+_LOOSE = re.compile(
+    rf"(?:HLA[-_ ]?)?({'|'.join(sorted(_LOCI, reverse=True))})[\s*_-]*(\d[\d:.-]*)([NLSCAQGP]?)", re.ASCII
+)
+_LOOKALIKES = str.maketrans("\u0410\u0412\u0421\u041eO", "ABC00")  # Cyrillic A, B, C, O; the letter O for a zero
 
 
 def parse_typing(text: str) -> Typing:
     """A typing such as `A*01:01,A*02:01;B*07:02,B*08:01`.
 
     Commas and semicolons separate alleles. An allele is written with two or more fields (`A*02:01`), as a group
-    (`A*02`) or serologically (`A2`); `HLA-` may stand before it. `-` after an allele is a second, equal one.
+    (`A*02`) or serologically (`A2`, `A24(9)`); `HLA-` may stand before it. `-` after an allele is a second, equal one.
 
     Returns:
         The alleles in the order written; empty for an empty text.
@@ -64,12 +73,13 @@ def parse_typing(text: str) -> Typing:
     problems: list[str] = []
     for word in re.split(r"[,;]", text):
         written = word.strip()
+        if written == "-" and alleles:
+            alleles.append(alleles[-1])
         if not written or written == "-":
             continue
         allele = _allele(written.removeprefix("HLA-"))
         if allele is None:
-            near = _nearest_form(written)
-            problems.append(f"'{written}' is not an allele" + (f", did you mean '{near}'?" if near else ""))
+            problems.append(_complaint(written))
         else:
             alleles.append(allele)
     for locus in dict.fromkeys(allele.locus for allele in alleles):
@@ -94,6 +104,14 @@ def parse_target(text: str) -> Target:
     return Target(allele.locus, allele.groups[0], allele.protein)
 
 
+def _complaint(written: str) -> str:
+    """What is wrong with a word that is no allele, and what it most likely stands for."""
+    if written in ("Bw4", "Bw6"):
+        return f"'{written}' is an epitope, not an allele: leave it out"
+    near = _nearest_form(written)
+    return f"'{written}' is not an allele" + (f", did you mean '{near}'?" if near else "")
+
+
 def _allele(text: str) -> Allele | None:
     """An allele from its writing, None where that is not valid."""
     match = _MOLECULAR.fullmatch(text)
@@ -102,9 +120,17 @@ def _allele(text: str) -> Allele | None:
         if locus not in _LOCI or group not in GROUPS.get(locus, {group}):
             return None
         suffix = "" if match["suffix"] in ("G", "P") else match["suffix"]
+        if not suffix and f"{locus}*{group}:{match['protein']}" in _NULL:
+            return None
         return Allele(written=text, locus=locus, groups=(group,), protein=match["protein"] or "", suffix=suffix)
     if text in _SEROLOGY:
-        return Allele(written=text, locus=text[0], groups=_SEROLOGY[text])
+        return Allele(written=text, locus=text[0], groups=_SEROLOGY[text], one_of=_SPLITS_OF_ALLELES.get(text, ()))
+    split = _SPLIT_OF_BROAD.fullmatch(text)
+    if split:
+        part, whole = split["split"], f"{text[0]}{split['broad']}"
+        if not set(_SEROLOGY.get(part, "-")) <= set(_SEROLOGY.get(whole, ())):
+            return None
+        return Allele(written=text, locus=text[0], groups=_SEROLOGY[part], one_of=_SPLITS_OF_ALLELES.get(part, ()))
     if text in _SEROLOGICAL_PROTEINS:
         group, protein = _SEROLOGICAL_PROTEINS[text]
         return Allele(written=text, locus="A", groups=(group,), protein=protein)
@@ -117,15 +143,30 @@ def _allele(text: str) -> Allele | None:
 
 def _nearest_form(text: str) -> str:
     """The valid writing that a wrong one most likely stands for; empty where none is near."""
-    loose = _LOOSE.fullmatch(text.strip().upper().replace("CW", "C"))
+    plain = text.strip().upper().translate(_LOOKALIKES).replace("CW", "C")
+    plain = re.sub(r"\(.*\)$|/.*", "", plain)  # A24(9) with a wrong bracket; A*02:01/02:09
+    loose = _LOOSE.fullmatch(plain)
     if loose:
         locus, digits, suffix = loose.groups()
-        fields = re.split(r"[:.]", digits)
-        if len(fields) == 1 and len(digits) >= 4:  # the writing before 2010: A*0201
-            fields = [digits[:2], digits[2:4]]
-        candidate = f"{locus}*{':'.join(field.zfill(2) for field in fields)}{suffix}"
-        if _allele(candidate):
-            return candidate
+        antigen = f"{locus}{int(digits)}" if digits.isdigit() else ""
+        for fields in _fields(digits):
+            named = f"{locus}*{':'.join(field.zfill(2) for field in fields)}"
+            found = next((name for name in (named + suffix, named + "N") if _allele(name)), "")
+            if found:
+                return found.split(":")[0] if "/" in text else found
+        if antigen in _SEROLOGY:
+            return antigen
     names = [*_SEROLOGY, *(f"{locus}*{group}" for locus, groups in GROUPS.items() for group in sorted(groups))]
-    near = difflib.get_close_matches(text.strip().upper(), sorted(names), n=1, cutoff=0.5)
+    names = [name for name in names if name[0] == plain[:1]]
+    near = difflib.get_close_matches(plain, sorted(names), n=1, cutoff=0.5)
     return near[0] if near else ""
+
+
+def _fields(digits: str) -> list[list[str]]:
+    """How digits may fall into fields: as they are divided, or as written before 2010 (A*0201) or with a zero lost."""
+    fields = [field for field in re.split(r"[:.-]", digits) if field]
+    if len(fields) > 1:
+        return [fields]
+    if len(digits) >= 4:
+        return [[digits[:2], digits[2:4]]]
+    return [[digits], [digits[0], digits[1:]]] if len(digits) == 3 else [[digits]]

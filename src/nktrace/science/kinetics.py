@@ -7,20 +7,29 @@ trajectory: of the fitted curve, or of each visit by itself where no curve is id
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nktrace.model.intervals import UNKNOWN, Interval
-from nktrace.model.trajectories import FRACTION, Curve, Quantity, Series, Visit
+from nktrace.model.intervals import Interval
+from nktrace.model.trajectories import CELLS, DAYS, Curve, Quantity, Series, Visit
 from nktrace.science.intervals import tails
-from nktrace.science.visits import DONOR
+from nktrace.science.rates import (
+    PER_WEEK,
+    days_of,
+    doubling_time,
+    half_life,
+    highest_day,
+    interval_of,
+    lowest_day,
+    recovery_slope,
+    span_of,
+)
+from nktrace.science.visits import of_donor
 
 Array = NDArray[np.float64]
-
-DAYS = "days"
-POINTS_FOR_HALF_LIFE = 3
 
 
 def kinetics(
@@ -40,9 +49,13 @@ def kinetics(
     if not measured:
         return (*shared, *_never_measured(series))
     shared.append(_auc(series, curve, level))
-    if series.measure != DONOR:
-        return (*shared, *_nadir(series, curve, level), _fold_change(series, curve, baseline, level))
-    own = [*_peak(series, curve, level), _tlast(after), _first_below(after), half_life(series, curve, level=level)]
+    if not of_donor(series.measure):
+        own = [*_nadir(series, curve, level), _fold_change(series, curve, baseline, level)]
+        if series.unit == CELLS:
+            own.append(recovery_slope(series, curve, level=level))
+        return (*shared, *own)
+    own = [*_peak(series, curve, level), _tlast(after), _first_below(after)]
+    own += [half_life(series, curve, level=level), doubling_time(series, curve, level=level)]
     if baseline is not None and series.baseline is not None and series.baseline.measured:
         own += _net(series, curve, baseline, level)
     return (*shared, *own)
@@ -60,45 +73,21 @@ def area(days: Array, values: Array) -> Array:
     return np.asarray((np.where(falls, (a - b) / np.log(ratio), (a + b) / 2) * step).sum(axis=1))
 
 
-def half_life(series: Series, curve: Curve, *, level: float) -> Quantity:
-    """ln 2 / λ, λ the slope of log value on day over the quantifiable visits after the peak.
-
-    Refused with fewer than three such days, where the values do not decline, and where they span less than one
-    half-life. Its upper bound is infinite where the interval of λ holds zero.
-    """
-    result = partial(Quantity, name="half_life_days", unit=DAYS)
-    measured = [visit for visit in series.after if visit.measured]
-    observed_peak = max(measured, key=lambda visit: visit.observed.value).day
-    peak = max(_highest(curve, _days(measured)), observed_peak)
-    decline = [visit for visit in measured if visit.quantified and visit.day > peak]
-    days = _days(decline)
-    if days.size < POINTS_FOR_HALF_LIFE:
-        why = f"{days.size} quantifiable day(s) after the peak on day {peak:g}, {POINTS_FOR_HALF_LIFE} are needed"
-        return result(n_points=days.size, status="not_estimable", reason=why)
-    centred = days - days.mean()
-    decay = -np.log(curve.at(days)) @ centred / (centred @ centred)
-    rate = _interval(decay, level)
-    if rate.value <= 0:
-        return result(n_points=days.size, status="not_estimable", reason="no decline after the peak")
-    low, high = np.log(2) / rate.high, np.log(2) / rate.low if rate.low > 0 else np.inf
-    value = Interval(float(np.log(2) / rate.value), float(low), float(high))
-    span = f"day {days[0]:g} to {days[-1]:g}"
-    if days[-1] - days[0] < value.value:
-        why = f"{span} is shorter than one half-life ({value.value:.3g} days)"
-        return result(n_points=days.size, status="not_estimable", reason=why)
-    return result(value=value, n_points=days.size, reason=_remarks(span, _of_what(series)))
-
-
 def _peak(series: Series, curve: Curve, level: float) -> list[Quantity]:
-    days = _days(series.after)
+    """Height and day of the peak. Without a curve a limit of detection is no value: it bounds the peak from above."""
+    days = days_of(series.after)
     draws = curve.at(days)
     count = _count(series.after)
     low, high = np.quantile(days[draws.argmax(axis=1)], tails(level), method="inverted_cdf")
+    seen = days if curve.identified else days_of([visit for visit in series.after if visit.measured])
+    peak = interval_of(curve.at(seen).max(axis=1), level)
+    hidden = interval_of(draws.max(axis=1), level).high
+    reason = "a higher one may hide under a limit of detection" if hidden > peak.high else ""
+    day = highest_day(curve, seen)
+    result = partial(Quantity, n_points=count, reason=reason)
     return [
-        Quantity(name="cmax", value=_interval(draws.max(axis=1), level), unit=series.unit, n_points=count),
-        Quantity(
-            name="tmax", value=Interval(_highest(curve, days), float(low), float(high)), unit=DAYS, n_points=count
-        ),
+        result(name="cmax", value=replace(peak, high=max(peak.high, hidden)), unit=series.unit),
+        result(name="tmax", value=Interval(day, min(day, float(low)), max(day, float(high))), unit=DAYS),
     ]
 
 
@@ -135,24 +124,24 @@ def _auc(series: Series, curve: Curve, level: float) -> Quantity:
     days = _until_last(series.after)
     if days.size < 2:
         return result(status="not_estimable", reason="one visit only up to the last measured value")
-    reason = _remarks(_span(days), curve.reason)
-    return result(value=_interval(area(days, curve.at(days)), level), reason=reason)
+    reason = _remarks(span_of(days), curve.reason)
+    return result(value=interval_of(area(days, curve.at(days)), level), reason=reason)
 
 
 def _net(series: Series, curve: Curve, baseline: Array, level: float) -> list[Quantity]:
     """Height and exposure above a baseline that is not zero: change, not attribution."""
     after, count = series.after, _count(series.after)
-    highest = (curve.at(_days(after)) - baseline[:, None]).max(axis=1)
+    highest = (curve.at(days_of(after)) - baseline[:, None]).max(axis=1)
     why = "above the baseline: change, not attribution to the infusion"
     quantities = [
-        Quantity(name="cmax_net", value=_interval(highest, level), unit=series.unit, n_points=count, reason=why)
+        Quantity(name="cmax_net", value=interval_of(highest, level), unit=series.unit, n_points=count, reason=why)
     ]
     days = _until_last(after)
     if days.size >= 2:
         exposure = area(days, curve.at(days) - baseline[:, None])
         unit = f"{series.unit}·days"
-        value = _interval(exposure, level)
-        reason = _remarks(_span(days), why)
+        value = interval_of(exposure, level)
+        reason = _remarks(span_of(days), why)
         quantities.append(Quantity(name="auc_net", value=value, unit=unit, n_points=count, reason=reason))
     return quantities
 
@@ -164,22 +153,23 @@ def _baseline(series: Series, baseline: Array | None, level: float) -> Quantity:
         return result(status="not_estimable", reason="no baseline or blank sample has a value")
     if visit.censored:
         return result(value=_under(visit), status="censored", reason=f"day {visit.day:g}: under the limit of detection")
-    return result(value=_interval(baseline, level), n_points=1, reason=f"day {visit.day:g}")
+    return result(value=interval_of(baseline, level), n_points=1, reason=f"day {visit.day:g}")
 
 
 def _value_at(series: Series, curve: Curve, day: float, window: float, level: float) -> Quantity:
     result = partial(Quantity, name=f"day_{day:g}", unit=series.unit)
     near = [visit for visit in series.after if abs(visit.day - day) <= window]
     if not near:
-        return result(status="not_estimable", reason=f"no visit within {window:g} days of day {day:g}")
+        why = f"no visit with a value within {window:g} days of day {day:g}"
+        return result(status="not_estimable", reason=why)
     nearest = min(near, key=lambda visit: (abs(visit.day - day), visit.day))
     return _read(result, series, curve, nearest.day, level, why="" if nearest.day == day else f"day {nearest.day:g}")
 
 
 def _nadir(series: Series, curve: Curve, level: float) -> list[Quantity]:
-    days = _days(series.after)
+    days = days_of(series.after)
     draws = curve.at(days)
-    lowest = float(days[np.median(draws, axis=0).argmin()])
+    lowest = lowest_day(curve, days)
     low, high = np.quantile(days[draws.argmin(axis=1)], tails(level), method="inverted_cdf")
     count = _count(series.after)
     result = partial(Quantity, name="nadir", unit=series.unit)
@@ -202,7 +192,7 @@ def _fold_change(series: Series, curve: Curve, baseline: Array | None, level: fl
     if not any(visit.measured for visit in series.after if visit.day == last.day):
         bound = Interval(np.nan, 0.0, float(np.quantile(ratio, level)))
         return result(value=bound, status="censored", reason=f"{why}, where it is under the limit of detection")
-    return result(value=_interval(ratio, level), reason=why)
+    return result(value=interval_of(ratio, level), reason=why)
 
 
 def _never_measured(series: Series) -> list[Quantity]:
@@ -211,14 +201,15 @@ def _never_measured(series: Series) -> list[Quantity]:
     why = "under the limit of detection at every visit" if after else "no visit after the infusion has a value"
     refused = partial(Quantity, status="not_estimable", reason=why)
     auc = refused(name="auc", unit=f"{series.unit}·days")
-    if series.measure != DONOR:
-        others = (("nadir", series.unit), ("nadir_day", DAYS), ("fold_change", "ratio"))
+    if not of_donor(series.measure):
+        others = [("nadir", series.unit), ("nadir_day", DAYS), ("fold_change", "ratio")]
+        others += [("recovery_slope", PER_WEEK)] if series.unit == CELLS else []
         return [auc, *(refused(name=name, unit=unit) for name, unit in others)]
     cmax = refused(name="cmax", unit=series.unit)
     if after:
         bound = Interval(np.nan, 0.0, max(visit.observed.high for visit in after))
         cmax = Quantity(name="cmax", value=bound, unit=series.unit, status="censored", reason=why)
-    times = ("tmax", "tlast", "first_below", "half_life_days")
+    times = ("tmax", "tlast", "first_below", "half_life_days", "doubling_time_days")
     return [auc, cmax, *(refused(name=name, unit=DAYS) for name in times)]
 
 
@@ -238,44 +229,23 @@ def _read(
     if not count:
         limit = min(there, key=lambda visit: visit.observed.high)
         return result(value=_under(limit), status="censored", reason=_remarks(why, "under the limit of detection"))
-    return result(value=_interval(curve.at([day])[:, 0] if draws is None else draws, level), n_points=count, reason=why)
+    return result(
+        value=interval_of(curve.at([day])[:, 0] if draws is None else draws, level), n_points=count, reason=why
+    )
 
 
 def _under(visit: Visit) -> Interval:
     return Interval(np.nan, 0.0, visit.observed.high)
 
 
-def _interval(draws: Array, level: float) -> Interval:
-    if not draws.size:
-        return UNKNOWN
-    low, value, high = np.quantile(draws, [tails(level)[0], 0.5, tails(level)[1]])
-    return Interval(float(value), float(low), float(high))
-
-
-def _days(visits: Sequence[Visit]) -> Array:
-    return np.unique(np.array([visit.day for visit in visits], dtype=np.float64))
-
-
 def _until_last(after: Sequence[Visit]) -> Array:
     """Visit days up to the last measured value: no exposure is made up beyond it."""
-    days = _days(after)
+    days = days_of(after)
     return days[days <= max(visit.day for visit in after if visit.measured)]
-
-
-def _highest(curve: Curve, days: Array) -> float:
-    return float(days[np.median(curve.at(days), axis=0).argmax()])
 
 
 def _count(visits: Sequence[Visit]) -> int:
     return sum(visit.measured for visit in visits)
-
-
-def _span(days: Array) -> str:
-    return f"day {days[0]:g} to {days[-1]:g}"
-
-
-def _of_what(series: Series) -> str:
-    return "of the donor fraction, not of cells" if series.unit == FRACTION else ""
 
 
 def _remarks(*parts: str) -> str:

@@ -3,91 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from nktrace.model.counting import CountRow, CountStatus, Gated, GradeBand, Platform, ReferenceRange
-from nktrace.model.gates import ROOT
+from nktrace.model.counting import CheckName, CountCheck, CountRow, CountStatus, GradeBand, Platform, ReferenceRange
 from nktrace.model.intervals import UNKNOWN, Interval
-from nktrace.model.shifts import NetShift
-from nktrace.model.study import ON_THE_TIMELINE, Patient, Sample
+from nktrace.model.study import EX_VIVO, ON_THE_TIMELINE, Patient
+from nktrace.science.count_checks import LYMPHOSUM_PARTS, SEVERITY, Counted, platforms_compared, tubes_checked
+from nktrace.science.counted_tubes import BEADS, COUNTED, LYMPHOCYTES, WHOLE_BLOOD, Tube
 from nktrace.science.counting import (
     beads_count,
     dual_count,
     grade_of,
-    lymphosum,
+    left_out,
     reference_range,
     share_of,
     volumetric_count,
 )
-from nktrace.science.doubt import Flags, doubts, failed, flag_of, together
-from nktrace.science.gate_error import relative_sd
+from nktrace.science.doubt import Flags, failed, flag_of, together
 
-BEADS = "beads"
-LYMPHOCYTES = "lymphocytes"
-COUNTED = (
-    LYMPHOCYTES,
-    "monocytes",
-    "cd3",
-    "t_cells",
-    "cd4_t",
-    "cd8_t",
-    "nkt_like",
-    "b_cells",
-    "nk",
-    "nk_bright",
-    "nk_dim",
-)
-LYMPHOSUM_PARTS = ("cd3", "b_cells", "nk")
-EX_VIVO = "ex_vivo"
-WHOLE_BLOOD = "whole_blood"
 BLOOD = (WHOLE_BLOOD, "pbmc_fresh", "pbmc_cryo")
-_SEVERITY = [CountStatus.OK, CountStatus.WARN, CountStatus.FAIL, CountStatus.NOT_AVAILABLE]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tube:
-    """A sample with what was gated in it.
-
-    Attributes:
-        gated: by population; NK subsets stand among them with parent `nk`.
-        subsets: the names of these subsets.
-        shifts: what the error of the gates does to the events of populations and subsets.
-        file_ul: the file's $VOL in µL; nan if it has none. Instruments write it for washed tubes too, so it counts
-            only where the sheet names no platform for the specimen.
-    """
-
-    sample: Sample
-    gated: Mapping[str, Gated]
-    subsets: tuple[str, ...] = ()
-    shifts: tuple[NetShift, ...] = ()
-    file_ul: float = math.nan
-
-    def ancestry(self, population: str) -> list[str]:
-        """The population and its ancestors, nearest first."""
-        line = []
-        while population in self.gated and population not in line:
-            line.append(population)
-            population = self.gated[population].parent
-        return line
-
-    def flags(self, population: str) -> Flags:
-        """Of the doubtful gates that a population rests on."""
-        return doubts(self.gated.values()).get(population, ())
-
-    def gate_cv(self, population: str, denominator: str = ROOT) -> float:
-        """Relative error of a population's events, or of their ratio to another's, from the place of the gates."""
-        events = {name: gate.events for name, gate in self.gated.items()} | {ROOT: 1}
-        return relative_sd(population, events, self.shifts, whole=denominator)
-
-    def watched(self, population: str) -> float:
-        """Share of the tube's events that the gates on time above a population have kept."""
-        share = 1.0
-        for name in self.ancestry(population):
-            gate = self.gated[name]
-            if gate.over_time and gate.parent_events:
-                share *= gate.events / gate.parent_events
-        return share
+ADD_BACK = "add_back"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +34,9 @@ class Choices:
     pipette_cv: float
     analyser_cv: float
     min_beads: int
+    doublets: str
+    max_cd3_difference: float
+    max_platform_ratio: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +48,16 @@ class _Count:
     flags: Flags = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Doublets:
+    """What a count is multiplied by for the cells that met in one event, and the relative error of that."""
+
+    factor: float = 1.0
+    cv: float = 0.0
+    status: CountStatus = CountStatus.OK
+    reasons: tuple[str, ...] = ()
+
+
 def patient_counts(
     patient: Patient,
     tubes: Sequence[Tube],
@@ -116,12 +65,13 @@ def patient_counts(
     ranges: Sequence[ReferenceRange],
     grades: Sequence[GradeBand],
     choices: Choices,
-) -> list[CountRow]:
+) -> tuple[list[CountRow], list[CountCheck]]:
     """The rows of counts.tsv: every counted population of every ex vivo sample on the timeline that could be read.
 
     A tube without a platform of its own takes the count of a shared population from a tube of the same specimen, times
     its own share of that population. A count that rests on a doubtful gate is a warning and has no grade; of a gate
-    that failed there is no count.
+    that failed there is no count. The second list are the rows of count_checks.tsv; a check of tubes that does not
+    hold is said by the counts that it bears on.
     """
     timeline = [
         tube
@@ -131,7 +81,8 @@ def patient_counts(
         and tube.sample.condition == EX_VIVO
         and tube.gated
     ]
-    rows = []
+    checks = tubes_checked(timeline, level=choices.level, max_cd3_difference=choices.max_cd3_difference)
+    rows, counted = [], []
     for tube in timeline:
         siblings = [
             other
@@ -139,46 +90,40 @@ def patient_counts(
             if other is not tube
             and other.sample.specimen
             and other.sample.specimen == tube.sample.specimen
-            and _declared(other)[0] is not Platform.NONE
+            and other.declared[0] is not Platform.NONE
         ]
+        joins = bool(siblings) and tube.declared[0] is Platform.NONE
         for population in (*COUNTED, *tube.subsets):
             if population not in tube.gated:
                 continue
             if failed(tube.flags(population)):
                 count = _none("; ".join(tube.flags(population)))
-            elif siblings and _declared(tube)[0] is Platform.NONE:
+            elif joins:
                 count = _joined(tube, siblings[0], population, choices)
             else:
                 count = _own(tube, population, choices)
-            rows.append(_row(patient, tube, population, _with_lymphosum(tube, population, count), ranges, grades))
-    return rows
-
-
-def _declared(tube: Tube) -> tuple[Platform, str]:
-    """The platform that the sheet names for a tube, and why there is none; beads before volume before the analyser."""
-    sample = tube.sample
-    if not math.isnan(sample.beads_per_tube):
-        if math.isnan(sample.blood_ul):
-            return Platform.NONE, "beads_per_tube without blood_ul"
-        if BEADS not in tube.gated:
-            return Platform.NONE, "beads_per_tube without a population `beads`"
-        return Platform.BEADS, ""
-    if not math.isnan(sample.acquired_ul):
-        return Platform.VOLUMETRIC, ""
-    if not math.isnan(sample.wbc_per_ul):
-        if math.isnan(sample.lymphocyte_fraction):
-            return Platform.NONE, "wbc_per_ul without lymphocyte_fraction"
-        return Platform.DUAL, ""
-    return Platform.NONE, ""
+            count = _with_checks(tube, population, count, checks)
+            rows.append(_row(patient, tube, population, count, ranges, grades))
+            if count.value.known and not joins:
+                counted.append(Counted(tube, population, count.platform, count.value))
+                for platform in tube.platforms[1:]:
+                    beside = _by(platform, tube, population, choices)
+                    counted.append(Counted(tube, population, platform, beside.value))
+    compared = platforms_compared(counted, level=choices.level, limit=choices.max_platform_ratio)
+    return rows, [*checks, *compared]
 
 
 def _own(tube: Tube, population: str, choices: Choices) -> _Count:
-    """A population's count from the tube's own platform."""
-    platform, reason = _declared(tube)
-    sample = tube.sample
-    from_file = platform is Platform.NONE and not reason and not math.isnan(tube.file_ul)
-    if platform is Platform.NONE and not from_file:
+    """A population's count from the tube's own platform: the sheet's, else the file's volume."""
+    platform, reason = tube.declared
+    if platform is Platform.NONE and (reason or math.isnan(tube.file_ul)):
         return _none(reason or "no beads, volume or analyser count: fractions only")
+    return _by(platform, tube, population, choices)
+
+
+def _by(platform: Platform, tube: Tube, population: str, choices: Choices) -> _Count:
+    """A population's count by one platform; by the file's volume where that is none."""
+    sample = tube.sample
     if platform is Platform.DUAL:
         return _dual(tube, population, choices)
     if sample.material != WHOLE_BLOOD:
@@ -187,33 +132,54 @@ def _own(tube: Tube, population: str, choices: Choices) -> _Count:
     if watched == 0:
         return _none("the gate on time kept nothing")
     if platform is not Platform.BEADS:
-        return _volumetric(tube, population, watched, from_file, choices)
+        return _volumetric(tube, population, watched, platform is Platform.NONE, choices)
     beads = tube.gated[BEADS].events
     if beads == 0:
         return _none("no bead events")
+    lost = _doublets(tube.doublets(population, BEADS), choices)
     value = beads_count(
         cells,
         beads,
         beads_per_tube=sample.beads_per_tube,
         blood_ul=sample.blood_ul,
-        dilution=sample.dilution * tube.watched(BEADS) / watched,
+        dilution=sample.dilution * tube.watched(BEADS) / watched * lost.factor,
         pipette_cv=choices.pipette_cv,
-        gate_cv=tube.gate_cv(population, BEADS),
+        gate_cv=math.hypot(tube.gate_cv(population, BEADS), lost.cv),
         level=choices.level,
     )
     few = beads < choices.min_beads
-    reasons = (f"few_beads ({beads} < {choices.min_beads})",) if few else ()
+    reasons = (*((f"few_beads ({beads} < {choices.min_beads})",) if few else ()), *lost.reasons)
     flags = together(tube.flags(population), flag_of(tube.gated[BEADS]))
-    return _Count(value, platform, CountStatus.WARN if few else CountStatus.OK, reasons, flags)
+    return _Count(value, platform, CountStatus.WARN if few else lost.status, reasons, flags)
+
+
+def _doublets(events: tuple[int, int], choices: Choices) -> _Doublets:
+    """What the gate `singlets` has taken from a population, although beads and volume stand for the whole tube.
+
+    Args:
+        events: that it removed and kept.
+        choices: whether they are counted back in.
+    """
+    removed, kept = events
+    if not removed or choices.doublets != ADD_BACK:
+        return _Doublets()
+    factor, cv = left_out(removed, kept)
+    share = removed / (removed + kept)
+    if factor == 1:
+        why = f"doublets: {share:.1%} of events lie outside singlets, too many for coincidence: the count may be low"
+        return _Doublets(status=CountStatus.WARN, reasons=(why,))
+    why = f"doublets added back ({share:.1%} of events lie outside singlets): x {factor:.3f}"
+    return _Doublets(factor, cv, reasons=(why,))
 
 
 def _volumetric(tube: Tube, population: str, watched: float, from_file: bool, choices: Choices) -> _Count:
+    lost = _doublets(tube.doublets(population), choices)
     value = volumetric_count(
         tube.gated[population].events,
         acquired_ul=(tube.file_ul if from_file else tube.sample.acquired_ul) * watched,
-        dilution=tube.sample.dilution,
+        dilution=tube.sample.dilution * lost.factor,
         pipette_cv=choices.pipette_cv,
-        gate_cv=tube.gate_cv(population),
+        gate_cv=math.hypot(tube.gate_cv(population), lost.cv),
         level=choices.level,
     )
     reasons = []
@@ -221,15 +187,15 @@ def _volumetric(tube: Tube, population: str, watched: float, from_file: bool, ch
         reasons.append(f"volume {tube.file_ul:g} uL by the file's $VOL, which holds for unwashed tubes only")
     if watched < 1:
         reasons.append(f"volume taken at {watched:.1%}: the rest of the time was cut out")
-    return _Count(value, Platform.VOLUMETRIC, reasons=tuple(reasons), flags=tube.flags(population))
+    return _Count(value, Platform.VOLUMETRIC, lost.status, (*reasons, *lost.reasons), tube.flags(population))
 
 
 def _dual(tube: Tube, population: str, choices: Choices) -> _Count:
     sample = tube.sample
     if sample.material not in BLOOD:
         return _none(f"{sample.material} is not blood: the analyser's count does not apply")
-    if LYMPHOCYTES not in tube.ancestry(population):
-        return _none("denominator_differs (not gated within `lymphocytes`, which the analyser counts)")
+    if why := tube.not_the_analysers(population):
+        return _none(why)
     value = dual_count(
         tube.gated[population].events,
         tube.gated[LYMPHOCYTES].events,
@@ -265,26 +231,39 @@ def _joined(tube: Tube, sibling: Tube, population: str, choices: Choices) -> _Co
     if not value.known:
         return _none("; ".join((f"no count of {shared} in {sibling.sample.sample}, or none here", *whole.reasons)))
     reasons = [f"joined ({shared} counted in {sibling.sample.sample})", *whole.reasons]
-    here, there = tube.gated[shared].channels, sibling.gated[shared].channels
-    if here and there and here != there:
-        reasons.append(f"definition_differs ({shared} by {'+'.join(here)} here, by {'+'.join(there)} there)")
+    if differs := tube.defined_as(shared, sibling):
+        reasons.append(differs)
     there_too = tuple(f"{flag} in {sibling.sample.sample}" for flag in whole.flags)
     flags = there_too if population == shared else together(tube.flags(population), there_too)
     return _Count(value, whole.platform, whole.status, tuple(reasons), flags)
 
 
-def _with_lymphosum(tube: Tube, population: str, count: _Count) -> _Count:
-    """Lymphocytes and the lineages that make them up carry the check of their sum."""
-    parts = [tube.gated.get(name) for name in (*LYMPHOSUM_PARTS, LYMPHOCYTES)]
-    known = [part.events for part in parts if part is not None]
-    if population not in (*LYMPHOSUM_PARTS, LYMPHOCYTES) or len(known) < len(parts) or known[-1] == 0:
-        return count
-    share, status = lymphosum(t_cells=known[0], b_cells=known[1], nk=known[2], lymphocytes=known[3])
-    if status is CountStatus.OK:
-        return count
-    worst = max(count.status, status, key=_SEVERITY.index)
-    reasons = (*count.reasons, f"lymphosum {share:.1%}, expected 95 ± 5 %")
-    return replace(count, status=worst, reasons=reasons)
+def _with_checks(tube: Tube, population: str, count: _Count, checks: Sequence[CountCheck]) -> _Count:
+    """A count says which checks of its tube it does not stand up to."""
+    for check in checks:
+        mine = tube.sample.sample in (check.sample, check.other_sample)
+        if (
+            mine
+            and check.status is not CountStatus.OK
+            and count.value.known
+            and _bears_on(check, tube, population, count)
+        ):
+            worst = max(count.status, check.status, key=SEVERITY.index)
+            count = replace(count, status=worst, reasons=(*count.reasons, check.reason))
+    return count
+
+
+def _bears_on(check: CountCheck, tube: Tube, population: str, count: _Count) -> bool:
+    """The lineages and their sum; all that is counted as a share of that sum; T cells and what is gated within them.
+
+    The analyser's own lymphocytes rest on no gate.
+    """
+    line = tube.ancestry(population)
+    if check.check is CheckName.DUPLICATE_CD3:
+        return check.population in line
+    if count.platform is Platform.DUAL:
+        return LYMPHOCYTES in line[1:]
+    return population in (*LYMPHOSUM_PARTS, LYMPHOCYTES)
 
 
 def _none(reason: str) -> _Count:
@@ -300,7 +279,7 @@ def _row(
     grades: Sequence[GradeBand],
 ) -> CountRow:
     reference = reference_range(population, ranges, sex=patient.sex, age_years=patient.age_years)
-    status = max(count.status, CountStatus.WARN, key=_SEVERITY.index) if count.flags else count.status
+    status = max(count.status, CountStatus.WARN, key=SEVERITY.index) if count.flags else count.status
     reasons = [*count.flags, *count.reasons]
     grade = ""
     if count.value.known:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
-from nktrace.model.chimerism import ChimerismRow, ChimerismStatus, Controls, Estimate, HlaCut, MarkerCounts
+from nktrace.model.chimerism import BLANK_CV_ASSUMED, ChimerismRow, ChimerismStatus, Controls, Estimate, MarkerCounts
 from nktrace.model.errors import NktraceError
 from nktrace.model.events import Mask
-from nktrace.model.hla import Direction
 from nktrace.model.intervals import UNKNOWN, Interval
-from nktrace.model.study import Patient, Role
-from nktrace.science.chimerism import between_blank_cv, change, donor_cells, estimate, infused_bound
+from nktrace.model.study import EX_VIVO, Patient, Role
+from nktrace.science.background import FEWEST_BLANKS, telling_of_scatter
+from nktrace.science.chimerism import change, donor_cells, estimate, infused_bound
+from nktrace.science.donor_gate_error import rate_variance
 from nktrace.science.doubt import Flags, failed
-from nktrace.science.hla_controls import ALL, EX_VIVO, LINEAGE_OF, NK, Tube, joined
-from nktrace.science.hla_positivity import looks_donor
+from nktrace.science.hla_controls import ALL, LINEAGE_OF, NK, Tube, joined
+from nktrace.science.marker_classes import Classes, Markers, classes_of
+from nktrace.science.stain_checks import STAIN_FAILED, stain_flags
 
 NO_COUNTS = MarkerCounts(events=0, positive=0)
 
@@ -28,7 +31,8 @@ class Choices:
     min_separation: float
     min_events: int
     min_reference_events: int
-    blank_cv: float
+    blank_cv: float | None
+    assumed_blank_cv: float
     assumed_sensitivity: float
     assumed_sensitivity_events: int
     complete: float
@@ -36,36 +40,13 @@ class Choices:
 
 
 @dataclass(frozen=True, slots=True)
-class Markers:
-    """One marker, or two that must agree, with their cut per lineage."""
+class _Evidence:
+    """Events by class and what they are judged by; without controls there is no blank."""
 
-    cuts: tuple[Mapping[str, HlaCut], ...]
-
-    def cut(self, number: int, lineage: str) -> HlaCut:
-        return self.cuts[number].get(lineage) or self.cuts[number][ALL]
-
-    @property
-    def any(self) -> tuple[HlaCut, ...]:
-        return tuple(cuts[ALL] for cuts in self.cuts)
-
-    @property
-    def antibody(self) -> str:
-        return "+".join(dict.fromkeys(cut.antibody for cut in self.any))
-
-    @property
-    def direction(self) -> str:
-        directions = dict.fromkeys(cut.direction for cut in self.any)
-        return Direction.BOTH.value if len(directions) > 1 else next(iter(directions))
-
-    def usable(self, lineage: str) -> bool:
-        return all(not math.isnan(self.cut(number, lineage).cut) for number in range(len(self.cuts)))
-
-    def donor_like(self, tube: Tube, lineage: str) -> list[Mask]:
-        """Per marker, which events of a tube look like donor cells by the lineage's cut."""
-        return [
-            looks_donor(tube.lineages.hla[cut.marker], cut.cut, Direction(cut.direction))
-            for cut in (self.cut(number, lineage) for number in range(len(self.cuts)))
-        ]
+    classes: Classes
+    controls: Controls | None
+    blanks: tuple[Tube, ...]
+    notes: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +59,10 @@ class Population:
     mask: Mask
     by_sample: Mapping[str, Tube]
     cells_per_ul: Mapping[tuple[str, str], Interval]
-    dose_per_kg: float
+    doses: Sequence[tuple[float, float]]
     choices: Choices
+    blanks: Mapping[tuple[str, str, str, str], tuple[MarkerCounts, ...]]
+    doubts: Mapping[tuple[str, str], Flags]
     flags: Flags = ()
 
     def without(self, reason: str, status: ChimerismStatus = ChimerismStatus.UNINFORMATIVE) -> ChimerismRow:
@@ -100,11 +83,11 @@ class Population:
                 )
         if not markers.usable(lineage):
             return self._row(events, _indeterminate(), reason=joined([c.reason for c in markers.any]), markers=markers)
-        blanks, donors, notes = self._references(markers)
-        if not blanks:
-            return self._row(events, _indeterminate(), reason=joined(["no_blank", *notes]), markers=markers)
-        counts, shares = _counted(self.tube, self.mask, markers, lineage)
-        controls, more = self._controls(markers, lineage, blanks, donors)
+        found = self._evidence(markers, lineage)
+        if found.controls is None:
+            return self._row(events, _indeterminate(), reason=joined(["no_blank", *found.notes]), markers=markers)
+        counts, controls = found.classes.counts, found.controls
+        stain = stain_flags(self.tube, markers, counts, controls)
         result = estimate(
             counts,
             controls,
@@ -114,19 +97,60 @@ class Population:
             complete=self.choices.complete,
             mixed=self.choices.mixed,
         )
+        if any(flag.startswith(STAIN_FAILED) for flag in stain):
+            result = _indeterminate()
         cells = change_ = UNKNOWN
+        about_baseline: list[str] = []
+        net = math.nan
         if result.fraction.known:
-            count = self.cells_per_ul.get((self.tube.sample.sample, self.name), UNKNOWN)
-            cells = donor_cells(counts, controls, count, level=self.choices.level)
+            cells = donor_cells(counts, controls, self.cells, level=self.choices.level)
             if result.status is ChimerismStatus.NOT_DETECTED and cells.known:  # as the fraction: there may be none
                 cells = Interval(cells.value, 0.0, cells.high)
-            change_ = self._change(markers, lineage, counts, controls, blanks)
-        flags = [*self.flags, *result.reasons, *notes, *more, *shares, *self._flags(counts, controls, cells)]
+            change_, cells_before, about_baseline = self._since_baseline(markers, lineage, found)
+            net = cells.value - cells_before
+        flags = (self.flags, result.reasons, stain, found.notes, found.classes.unclear, about_baseline)
+        told = [*chain(*flags), *self._flags(counts, controls, net)]
         return self._row(
-            counts, result, controls=controls, cells=cells, change_=change_, reason=joined(flags), markers=markers
+            counts, result, controls=controls, cells=cells, change_=change_, reason=joined(told), markers=markers
         )
 
-    def _references(self, markers: Markers) -> tuple[list[Tube], list[Tube], list[str]]:
+    @property
+    def cells(self) -> Interval:
+        """All cells of this population per µL."""
+        return self.cells_per_ul.get((self.tube.sample.sample, self.name), UNKNOWN)
+
+    def _evidence(self, markers: Markers, lineage: str) -> _Evidence:
+        """The events of this population by class, and the controls that they are judged by."""
+        blanks, donors, notes = self._references(markers, lineage)
+        classes = classes_of(self.tube, self.mask, markers, lineage)
+        if not blanks:
+            return _Evidence(classes, None, (), notes)
+        controls, more = self._controls(markers, lineage, blanks, donors)
+        gate_sd = self._gate_sd(classes.counts, markers, lineage)
+        return _Evidence(replace(classes, gate_sd=gate_sd), controls, tuple(blanks), [*notes, *more])
+
+    def _since_baseline(self, markers: Markers, lineage: str, now: _Evidence) -> tuple[Interval, float, list[str]]:
+        """Change of the donor fraction from the baseline, donor cells per µL there, and what to say about it.
+
+        The baseline is judged by the controls of its own batch. Where there is none, no cells were there before; where
+        its gate failed nothing is known.
+        """
+        before = self._baseline(now.blanks)
+        if before is None:
+            return UNKNOWN, 0.0, []
+        told = [f"baseline: {flag}" for flag in before.flags]
+        then = before._evidence(markers.in_batch(before.tube.sample.batch), lineage)
+        if failed(before.flags) or then.controls is None or now.controls is None:
+            return UNKNOWN, math.nan, told
+        counts = then.classes.counts
+        apart = min(then.controls.told_apart, now.controls.told_apart)
+        if counts.total < self.choices.min_events or not counts.events or not apart >= self.choices.min_separation:
+            return UNKNOWN, 0.0, told
+        cells = donor_cells(counts, then.controls, before.cells, level=self.choices.level)
+        found = change(now.classes.counts, now.controls, counts, then.controls, level=self.choices.level)
+        return found, cells.value if cells.known else 0.0, told
+
+    def _references(self, markers: Markers, lineage: str) -> tuple[list[Tube], list[Tube], list[str]]:
         """Blanks and donor references of all markers, and what to say about them."""
         blanks, donors = (
             [self._control(name) for name in names]
@@ -135,7 +159,8 @@ class Population:
                 _shared([cut.donor_samples for cut in markers.any]),
             )
         )
-        notes = list(dict.fromkeys(note for cut in markers.any for note in cut.reason.split("; ") if note))
+        cuts = [markers.cut(number, lineage) for number in range(len(markers.cuts))]
+        notes = list(dict.fromkeys(note for cut in cuts for note in cut.reason.split("; ") if note))
         if any(tube.sample.batch != self.tube.sample.batch for tube in blanks):
             notes.append("blank_batch_differs")
         if any(tube.sample.material != self.tube.sample.material for tube in blanks):
@@ -162,14 +187,33 @@ class Population:
         donor, donor_from, _ = self._pooled(markers, lineage, donors, tuple(dict.fromkeys((*fallback[:-1], NK, ALL))))
         notes = [f"blank_from_{blank_from}"] if blank_from != self.name else []
         if not donors:
-            assumed = self.choices.assumed_sensitivity ** len(markers.cuts)
-            worth = self.choices.assumed_sensitivity_events
-            donor = MarkerCounts(events=worth, positive=round(worth * assumed))
+            donor = self._assumed_donor(len(markers.cuts))
         elif donor_from != self.name:
             notes.append(f"sensitivity_from_{donor_from}")
-        found = between_blank_cv(each)
-        blank_cv = self.choices.blank_cv if math.isnan(found) else max(found, self.choices.blank_cv)
-        return Controls(blank=blank, donor=donor, blank_cv=blank_cv), notes
+        known = self.choices.blank_cv
+        if known is not None:
+            return Controls(blank=blank, donor=donor, blank_cv=known, tubes=tuple(each)), notes
+        assumed, scatter_of = self.choices.assumed_blank_cv, self._scatter_of(markers, lineage, tuple(each))
+        if len(scatter_of) < FEWEST_BLANKS:
+            notes.append(f"{BLANK_CV_ASSUMED} ({assumed:g})")
+        return Controls(blank=blank, donor=donor, blank_cv=assumed, tubes=tuple(each), scatter_of=scatter_of), notes
+
+    def _scatter_of(self, markers: Markers, lineage: str, own: tuple[MarkerCounts, ...]) -> tuple[MarkerCounts, ...]:
+        """The tubes that tell how much blanks scatter: those of the reference, by the marker that scatters most."""
+        panel = self.tube.lineages.panel
+        found = [
+            self.blanks.get((panel, cut.marker, cut.direction, lineage), ())
+            for cut in (markers.cut(number, lineage) for number in range(len(markers.cuts)))
+        ]
+        return telling_of_scatter(*found, own)
+
+    def _assumed_donor(self, markers: int) -> MarkerCounts:
+        """What stands for a donor reference: so many events, each positive for its own marker and no other."""
+        worth, own = self.choices.assumed_sensitivity_events, self.choices.assumed_sensitivity
+        if markers == 1:
+            return MarkerCounts(events=worth, positive=round(worth * own))
+        unclear = round(worth * 2 * own * (1 - own))
+        return MarkerCounts(events=worth - unclear, positive=round(worth * own**2), unclear=unclear)
 
     def _pooled(
         self, markers: Markers, lineage: str, tubes: Sequence[Tube], populations: Sequence[str]
@@ -178,21 +222,32 @@ class Population:
         best = (NO_COUNTS, populations[0], list[MarkerCounts]())
         for population in populations:
             each = [
-                _counted(tube, mask, markers, lineage)[0]
+                classes_of(tube, mask, markers, lineage).counts
                 for tube in tubes
                 if (mask := tube.mask(population)) is not None
             ]
             total = sum(each, NO_COUNTS)
-            if total.events > best[0].events:
-                best = (total, population, each)
-            if total.events >= self.choices.min_reference_events:
+            if total.total > best[0].total:
+                best = (total, population, [counts for counts in each if counts.total])
+            if total.total >= self.choices.min_reference_events:
                 break
         return best
 
-    def _change(
-        self, markers: Markers, lineage: str, counts: MarkerCounts, controls: Controls, blanks: Sequence[Tube]
-    ) -> Interval:
-        """Against the patient's last baseline, unless that is the blank or this sample."""
+    def _gate_sd(self, counts: MarkerCounts, markers: Markers, lineage: str) -> float:
+        """What the place of the tube's gates adds to the error of the rate."""
+        like = markers.donor_like(self.tube, lineage)
+        variance = rate_variance(
+            counts,
+            self.name,
+            self.tube.shifts,
+            event=self.tube.lineages.event,
+            donor_like=like[0],
+            clear=like[0] == like[-1],  # one marker alone puts every event in a class
+        )
+        return math.sqrt(variance)
+
+    def _baseline(self, blanks: Sequence[Tube]) -> Population | None:
+        """This population at the patient's last baseline, unless that is the blank or this sample, or comes later."""
         used = {tube.sample.sample for tube in blanks} | {self.tube.sample.sample}
         baselines = [
             tube
@@ -204,21 +259,23 @@ class Population:
             and tube.sample.condition == EX_VIVO
         ]
         if not baselines or any(tube.sample.sample in used for tube in baselines):
-            return UNKNOWN
+            return None
         baseline = max(baselines, key=lambda tube: (tube.sample.day, tube.sample.sample))
         mask = baseline.mask(self.name)
-        if mask is None or mask.sum() < self.choices.min_events or self.tube.sample.day < baseline.sample.day:
-            return UNKNOWN
-        before = _counted(baseline, mask, markers, lineage)[0]
-        return change(counts, controls, before, controls, level=self.choices.level)
+        if mask is None or self.tube.sample.day < baseline.sample.day:
+            return None
+        flags = self.doubts.get((baseline.sample.sample, self.name), ())
+        return replace(self, tube=baseline, mask=mask, flags=flags)
 
-    def _flags(self, counts: MarkerCounts, controls: Controls, cells: Interval) -> Iterator[str]:
+    def _flags(self, counts: MarkerCounts, controls: Controls, net: float) -> Iterator[str]:
+        """What is to be known of an estimate; `net` are the donor cells per µL above those of the baseline."""
         if counts.rate > controls.donor.rate:
             yield "more marker events than the donor reference has"
-        if self.patient.first_donor_exposure_day < 0:
+        exposed = self.patient.first_donor_exposure_day
+        if exposed < 0 and self.tube.sample.day >= exposed:
             yield "graft_cells_possible (donor cells were there before the infusion: origin is not attributable)"
-        bound = infused_bound(self.dose_per_kg)
-        if self.name == NK and cells.value > bound and self.tube.sample.day >= 0:
+        bound = infused_bound(sum(dose for day, dose in self.doses if day <= self.tube.sample.day))
+        if self.name == NK and net > bound and self.tube.sample.day >= 0:
             yield f"above_infused_dose ({bound:.3g} per uL if every infused cell stayed in blood)"
 
     def _row(
@@ -246,20 +303,6 @@ class Population:
             change=change_,
             reason=reason,
         )
-
-
-def _counted(tube: Tube, mask: Mask, markers: Markers, lineage: str) -> tuple[MarkerCounts, list[str]]:
-    """Events that look like donor by every marker; for two markers also the shares that are in no class."""
-    donor_like = [like[mask] for like in markers.donor_like(tube, lineage)]
-    events = int(mask.sum())
-    agreed = donor_like[0] if len(donor_like) == 1 else donor_like[0] & donor_like[1]
-    counts = MarkerCounts(events=events, positive=int(agreed.sum()))
-    if len(donor_like) == 1 or not events:
-        return counts, []
-    # a donor-positive and a recipient-positive marker: donor-like means positive for the first, negative for the second
-    double_positive = (donor_like[0] & ~donor_like[1]).sum() / events
-    double_negative = (~donor_like[0] & donor_like[1]).sum() / events
-    return counts, [f"double_positive {double_positive:.2%}", f"double_negative {double_negative:.2%}"]
 
 
 def _shared(names: Sequence[tuple[str, ...]]) -> list[str]:

@@ -15,29 +15,44 @@ from scipy.stats.qmc import Sobol
 
 Points = NDArray[np.float64]
 
-POINTS = 8192
+POINTS = 2048
 # Axes of the lattice: one per independent source of uncertainty.
-SAMPLE, BLANK, DONOR, BETWEEN, COUNT, BASELINE, BETWEEN_BASELINE = range(7)
+SAMPLE, BLANK, DONOR, BETWEEN, COUNT, BASELINE, BETWEEN_BASELINE, SCATTER = range(8)
+BLANK_CLEAR, DONOR_CLEAR, GATES, BASELINE_GATES = range(8, 12)
 
-_GRID = np.linspace(-6.5, 6.5, 131)  # normal scores on which quantile functions are tabulated
+CENTRES: Points = (np.arange(POINTS) + 0.5) / POINTS  # coordinates of every axis, in order
+_SCORES = ndtri(CENTRES)
+_HALF_SCORES = ndtri((np.arange(POINTS // 2) + 0.5) / (POINTS // 2))
+_GRID = np.linspace(-3.6, 3.6, 73)  # normal scores on which quantile functions are tabulated
+_TAILS = ndtr(_GRID)
 
 
 @cache
-def axis(number: int) -> Points:
-    """Coordinates in (0, 1) of all points on one axis, shape (POINTS,): Sobol's sequence (Joe & Kuo 2008), centred."""
-    return np.ascontiguousarray(_cube()[:, number])
+def ranks(along: int) -> NDArray[np.intp]:
+    """Place of every point on an axis, shape (POINTS,): Sobol's sequence (Joe & Kuo 2008) takes each place once."""
+    return np.asarray(_cube()[:, along] * POINTS, dtype=np.intp)
 
 
 @cache
 def _cube() -> Points:
-    sequence = Sobol(BETWEEN_BASELINE + 1, scramble=False).random(POINTS)
-    return np.asarray(sequence + 0.5 / POINTS)
+    return np.asarray(Sobol(BASELINE_GATES + 1, scramble=False).random(POINTS))
+
+
+def axis(along: int) -> Points:
+    """Coordinates in (0, 1) of all points on one axis, shape (POINTS,)."""
+    return np.asarray(CENTRES[ranks(along)])
+
+
+@cache
+def shuffled() -> NDArray[np.intp]:
+    """An order of the points in which they say nothing of their own: what is taken in it shares no axis any more."""
+    return np.random.default_rng(0).permutation(POINTS)
 
 
 @lru_cache(maxsize=256)
 def jeffreys_rate(positive: int, events: int, along: int) -> Points:
     """A proportion under Jeffreys' posterior, Beta(x + 1/2, n - x + 1/2), along one axis; not to be written to."""
-    return _beta(positive + 0.5, events - positive + 0.5, _score(along))
+    return np.asarray(_beta(positive + 0.5, events - positive + 0.5, _SCORES)[ranks(along)])
 
 
 def mid_p_rate(positive: float, events: float, along: int) -> Points:
@@ -46,59 +61,42 @@ def mid_p_rate(positive: float, events: float, along: int) -> Points:
     Its quantiles are the mid-p interval, which unlike Jeffreys' keeps its level at one or two events
     (Lancaster 1961; Brown, Cai & DasGupta 2001, section 4.1.4).
     """
-    lower, score = _halves(along)
-    rate = np.empty(POINTS)
-    rate[lower] = _beta(positive, events - positive + 1, score[lower]) if positive else 0.0
-    rate[~lower] = _beta(positive + 1, events - positive, score[~lower]) if positive < events else 1.0
-    return rate
+    lower = _beta(positive, events - positive + 1, _HALF_SCORES) if positive else np.zeros(POINTS // 2)
+    upper = _beta(positive + 1, events - positive, _HALF_SCORES) if positive < events else np.ones(POINTS // 2)
+    return np.asarray(np.concatenate([lower, upper])[ranks(along)])
 
 
 @lru_cache(maxsize=64)
-def dispersed_mean(positive: int, events: int, cv: float, along: int) -> Points:
-    """The mean rate behind one tube, when rates of tubes scatter about it (gamma, coefficient of variation `cv`).
-
-    The count is negative binomial; the prior is Jeffreys'.
-    """
+def scatter(cv: float) -> Points:
+    """Factors of mean 1 and coefficient of variation `cv`, gamma distributed, in the order of `CENTRES`."""
+    if cv == 0:
+        return np.ones(POINTS)
     size = 1.0 / cv**2
-    log_mean = np.linspace(np.log(1e-12), 0.0, 4001)
-    expected = events * np.exp(log_mean)
-    spread = np.log1p(expected / size)
-    log_density = positive * log_mean - (positive + size) * spread + 0.5 * (log_mean - spread)
-    cumulative = np.cumsum(np.exp(log_density - log_density.max()))
-    return np.asarray(np.exp(np.interp(axis(along), cumulative / cumulative[-1], log_mean)))
+    return np.asarray(gammaincinv(size, CENTRES) / size)
 
 
-@lru_cache(maxsize=8)
-def scatter(cv: float, along: int) -> Points:
-    """Factors of mean 1 and coefficient of variation `cv`, gamma distributed."""
-    size = 1.0 / cv**2
-    return np.asarray(gammaincinv(size, axis(along)) / size)
+def moved(rate: Points, sd: float, along: int) -> Points:
+    """A proportion with a further, normal error along an axis of its own; it stays within 0..1."""
+    return np.asarray(np.clip(rate + sd * _SCORES[ranks(along)], 0.0, 1.0)) if sd else rate
 
 
 def two_piece_lognormal(value: float, low: float, high: float, z: float, along: int) -> Points:
     """A positive quantity with its interval: log-normal on either side of its point; zero below `low` = 0."""
-    score = _score(along)
+    score = _SCORES[ranks(along)]
     down = np.log(value / low) / z if low > 0 else np.inf
     up = np.log(high / value) / z
     with np.errstate(over="ignore"):
         return np.asarray(value * np.exp(np.where(score < 0, score * down, score * up)))
 
 
-@cache
-def _score(along: int) -> Points:
-    """Normal scores of the points on an axis."""
-    return np.asarray(ndtri(axis(along)))
+def central(points: Points, level: float) -> tuple[float, float]:
+    """The two quantiles between which the central `level` of the points lies."""
+    low, high = np.interp([(1 - level) / 2, (1 + level) / 2], CENTRES, np.sort(points))
+    return float(low), float(high)
 
 
-@cache
-def _halves(along: int) -> tuple[NDArray[np.bool_], Points]:
-    """Which points of an axis lie in its lower half, and the normal score of each within its own half."""
-    lower = axis(along) < 0.5
-    return lower, np.asarray(ndtri(np.clip(np.where(lower, 2 * axis(along), 2 * axis(along) - 1), 1e-9, 1 - 1e-9)))
-
-
-def _beta(a: float, b: float, score: Points) -> Points:
-    """A beta distribution's quantiles at normal scores, through a table."""
-    table = betaincinv(a, b, ndtr(_GRID))
+def _beta(a: float, b: float, scores: Points) -> Points:
+    """A beta distribution's quantiles at normal scores in ascending order, through a table."""
+    table = betaincinv(a, b, _TAILS)
     # Small quantiles are interpolated as logarithms; the smallest that can be written stands for what is smaller.
-    return np.asarray(np.exp(np.interp(score, _GRID, np.log(np.maximum(table, 1e-300)))))
+    return np.asarray(np.exp(np.interp(scores, _GRID, np.log(np.maximum(table, 1e-300)))))

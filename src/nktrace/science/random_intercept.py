@@ -18,6 +18,8 @@ Array = NDArray[np.float64]
 
 _LOWEST, _HIGHEST = -14.0, 14.0  # of log λ: ends at which the fit counts as singular
 _TOLERANCE = 1e-10
+# with fewer patients the variance between them is a guess, and with fewer visits so is that within
+PATIENTS_FOR_A_MODEL, VISITS_FOR_A_MODEL = 12, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ def fit_random_intercept(y: Array, design: Array, patients: Sequence[str], *, le
     from scipy.optimize import minimize_scalar
     from scipy.stats import t
 
-    groups = [np.array([name == patient for name in patients]) for patient in dict.fromkeys(patients)]
+    groups = _groups(patients)
     if y.size <= design.shape[1] + 1 or np.linalg.matrix_rank(design) < design.shape[1]:
         return "too few values for its effects"
     scale = float(np.std(y))
@@ -78,6 +80,15 @@ def fit_random_intercept(y: Array, design: Array, patients: Sequence[str], *, le
         between=float(np.sqrt(ratio * variance)),
         within=float(np.sqrt(variance)),
     )
+
+
+def effects_at(y: Array, design: Array, patients: Sequence[str], *, ratio: float) -> Array:
+    """The effects where the variance between patients is `ratio` times that within."""
+    return _solve(y, design, _groups(patients), ratio)[1]
+
+
+def _groups(patients: Sequence[str]) -> list[NDArray[np.bool_]]:
+    return [np.array([name == patient for name in patients]) for patient in dict.fromkeys(patients)]
 
 
 def _solve(

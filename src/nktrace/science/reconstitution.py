@@ -1,6 +1,7 @@
 """When a count comes back: the time to a threshold of one patient as an interval, and its distribution over a cohort.
 
-A threshold is reached somewhere between two visits, so visit dates are never taken for event times (Kaplan-Meier at
+A threshold is reached somewhere between two visits, or, where values lie so near it that their error leaves open when,
+between visits farther apart. So visit dates are never taken for event times (Kaplan-Meier at
 visit dates is biased late); Turnbull's estimator takes the intervals. Death before the threshold means never reached
 (subdistribution): such a patient stays in the denominator for good.
 """
@@ -13,55 +14,82 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from nktrace.model.intervals import UNKNOWN, Interval
-from nktrace.model.trajectories import Quantity, Series, Visit, Waiting
+from nktrace.model.trajectories import DAYS, Quantity, Series, Visit, Waiting
+from nktrace.science.intervals import normal_quantile, tails
 
 Array = NDArray[np.float64]
 
 
 def time_to_threshold(
-    series: Series, threshold: float, *, confirm: bool, last_followup_day: float, death_day: float
+    series: Series,
+    threshold: float,
+    *,
+    level: float,
+    confirm: bool,
+    last_followup_day: float,
+    death_day: float,
 ) -> Quantity:
     """Days from the infusion until `threshold` is reached: in (`low`, `high`], the value read between the two visits.
+
+    Which two visits these are is taken from the measured values. Where by their counting errors the crossing may lie
+    between others, the interval is widened to the visits that hold the central `level` of the probability, and the
+    reason gives the probability of the measured two.
 
     Args:
         threshold: in the unit of the series.
         confirm: whether the next visit must be at or above it, too.
         last_followup_day, death_day: nan where unknown or alive.
 
-    Status is `censored` where it was not reached: `high` is then infinite, `low` the last day known to be below. Death
-    first means never: the value is infinite and `low` the day of death. Above at baseline is not at risk, thus
-    `not_estimable`, and so is a first visit above without a baseline: it may never have been below.
+    Status is `censored` where it was not reached, or not surely: `high` is then infinite, `low` the last day known to
+    be below. Death first means never: the value is infinite and `low` the day of death. Above at baseline is not at
+    risk, thus `not_estimable`, and so is a first visit above without a baseline: it may never have been below.
     """
     after = [visit for visit in series.after if np.isnan(death_day) or visit.day <= death_day]
     days = sorted({visit.day for visit in after})
-    name, unit = f"time_to_threshold:{threshold:g}", "days"
 
     def result(value: Interval, status: str, reason: str) -> Quantity:
-        return Quantity(name=name, value=value, unit=unit, n_points=len(days), status=status, reason=reason)
+        name = f"time_to_threshold:{threshold:g}"
+        return Quantity(name=name, value=value, unit=DAYS, n_points=len(days), status=status, reason=reason)
 
     baseline = series.baseline
-    if baseline is not None and _reached([baseline], threshold):
+    if baseline is not None and _mean([baseline]) >= threshold:
         why = f"already above at baseline (day {baseline.day:g}): not at risk"
         return result(UNKNOWN, "not_estimable", why)
     if not days:
         return result(UNKNOWN, "not_estimable", "no visit after the infusion has a value")
-    above = [_reached([visit for visit in after if visit.day == day], threshold) for day in days]
-    for index, day in enumerate(days):
-        if above[index] and (not confirm or (index + 1 < len(days) and above[index + 1])):
-            if baseline is None and not index:
-                return result(UNKNOWN, "not_estimable", f"no baseline: above on day {day:g}, and perhaps before")
-            before = days[index - 1] if index else 0.0
-            crossing = _crossing(after, threshold, before, day) if index else (before + day) / 2
-            return result(Interval(crossing, before, day), "ok", "no baseline" if baseline is None else "")
+    replicates = [[visit for visit in after if visit.day == day] for day in days]
+    above = [_mean(visits) >= threshold for visits in replicates]
+    edges = np.array([0.0, *days, np.inf])  # reached at the visit k: after edges[k], by edges[k + 1]
+    index = int(_crossings(list(map(float, above)), confirm=confirm).argmax())
+    chances = _crossings([_chance(visits, threshold, level) for visits in replicates], confirm=confirm)
+    soonest, latest = np.searchsorted(np.cumsum(chances), [tail - 1e-9 for tail in tails(level)]).tolist()
+    if index < len(days):
+        before, day = edges[index : index + 2].tolist()
+        if baseline is None and not index:
+            return result(UNKNOWN, "not_estimable", f"no baseline: above on day {day:g}, and perhaps before")
+        low, high = float(edges[min(soonest, index)]), float(edges[max(latest, index) + 1])
+        reasons = ["no baseline"] if baseline is None else []
+        if (low, high) != (before, day):
+            reasons.append(
+                f"day {before:g} to {day:g} by the values, with probability {chances[index]:.2g} by their error"
+            )
+        if np.isinf(high):
+            return result(Interval(np.nan, low, high), "censored", "; ".join(reasons))
+        crossing = _crossing(after, threshold, before, day) if index else (before + day) / 2
+        return result(Interval(crossing, low, high), "ok", "; ".join(reasons))
     below = max((day for day, reached in zip(days, above, strict=True) if not reached), default=0.0)
+    below = min(below, float(edges[soonest]))
     waiting = f"reached on day {days[-1]:g}, without a later sample to confirm it" if above[-1] else ""
     if not np.isnan(death_day):
         reason = "; ".join(part for part in (waiting, f"death on day {death_day:g}: never reached") if part)
         return result(Interval(np.inf, death_day, np.inf), "censored", reason)
     end = days[-1] if np.isnan(last_followup_day) else max(last_followup_day, days[-1])
     reason = waiting or f"not reached by day {days[-1]:g} (end of follow-up: day {end:g})"
+    if soonest < index:
+        reason += f"; by the error of the values reached with probability {1 - chances[-1]:.2g}"
     return result(Interval(np.nan, below, np.inf), "censored", reason)
 
 
@@ -70,10 +98,39 @@ def waiting(time: Interval) -> Waiting:
     return Waiting(time.low, time.high, never=bool(np.isposinf(time.value)))
 
 
-def _reached(visits: Sequence[Visit], threshold: float) -> bool:
-    """Whether the mean of the replicates is at or above; a value under its limit is below whatever lies above that."""
-    values = [0.0 if visit.censored else visit.observed.value for visit in visits]
-    return float(np.mean(values)) >= threshold
+def _mean(visits: Sequence[Visit]) -> float:
+    """Of the replicates of a day; a value under its limit of detection is below whatever threshold lies above that."""
+    return float(np.mean([0.0 if visit.censored else visit.observed.value for visit in visits]))
+
+
+def _chance(visits: Sequence[Visit], threshold: float, level: float) -> float:
+    """Probability that the true mean of the replicates of a day is at or above, by their counting errors alone."""
+    mean = _mean(visits)
+    if mean <= 0:
+        return 0.0
+    measured = [visit.observed for visit in visits if visit.measured]
+    with np.errstate(divide="ignore"):
+        sides = [np.log(one.value / one.low if mean >= threshold else one.high / one.value) for one in measured]
+    error = float(np.hypot.reduce(sides)) / len(sides) / normal_quantile(level)
+    return float(ndtr(np.log(mean / threshold) / error)) if error > 0 else float(mean >= threshold)
+
+
+def _crossings(above: Sequence[float], *, confirm: bool) -> Array:
+    """Probability (day + 1,) that each day is the first at or above, of two in a row to `confirm`; last, that none is.
+
+    Args:
+        above: probability of each day by itself, the days being independent.
+    """
+    chances = []
+    pending, below = 0.0, 1.0  # not yet reached; the day before at or above, or not
+    for chance in above:
+        if confirm:
+            chances.append(pending * chance)
+            pending, below = below * chance, (pending + below) * (1 - chance)
+        else:
+            chances.append(below * chance)
+            below *= 1 - chance
+    return np.array([*chances[1 if confirm else 0 :], *([0.0] if confirm else []), pending + below])
 
 
 def _crossing(visits: Sequence[Visit], threshold: float, before: float, day: float) -> float:

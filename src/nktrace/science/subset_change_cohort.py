@@ -18,7 +18,7 @@ import numpy as np
 
 from nktrace.science.cohort import summarise_values
 from nktrace.science.intervals import normal_quantile
-from nktrace.science.random_intercept import fit_random_intercept
+from nktrace.science.random_intercept import PATIENTS_FOR_A_MODEL, VISITS_FOR_A_MODEL, fit_random_intercept
 from nktrace.science.signed_ranks import POWER, detectable_shift, exact_p, hodges_lehmann, holm, smallest_p
 from nktrace.science.subset_change import NOT_ESTIMABLE
 from nktrace.science.summaries import groups
@@ -27,8 +27,6 @@ Row = Mapping[str, Any]
 Kind = tuple[str, str]
 """Panel, and what the subset's cells depend on beside its rule (`meaning` of subset_change.tsv)."""
 
-# with fewer patients the variance between them is a guess, and with fewer visits so is that within
-PATIENTS_FOR_A_MODEL, VISITS_FOR_A_MODEL = 12, 3
 EXACT = "signed rank, exact; Hodges-Lehmann"
 MODEL = "linear mixed model, random intercept per patient, REML; t with patients - 1 df"
 QUANTITY = "log_ratio_change"

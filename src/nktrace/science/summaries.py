@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from nktrace.model.intervals import Interval
+from nktrace.model.trajectories import CELLS
 from nktrace.science.cohort import (
     Summary,
     smallest_wilcoxon_p,
@@ -15,6 +16,7 @@ from nktrace.science.cohort import (
     summarise_values,
     summarise_waiting,
 )
+from nktrace.science.cohort_models import model_counts
 from nktrace.science.drawing import generator
 from nktrace.science.reconstitution import waiting
 from nktrace.science.visits import DONOR
@@ -27,13 +29,21 @@ OPEN_ENDED = ("tlast", "first_below")  # where censored means: later than
 
 
 def summarise_cohort(
-    patients: Sequence[Row], trajectories: Sequence[Row], kinetics: Sequence[Row], *, level: float, seed: int
+    patients: Sequence[Row],
+    trajectories: Sequence[Row],
+    kinetics: Sequence[Row],
+    *,
+    days: Sequence[float],
+    window: float,
+    level: float,
+    seed: int,
 ) -> Iterator[dict[str, Any]]:
     """The rows of cohort.tsv.
 
     Args:
         patients: rows with `patient` and `arm`.
         trajectories, kinetics: rows of these tables, of all patients.
+        days, window: at which days counts are modelled, and how far from them a visit may lie.
     """
     counted_once = _one_platform(trajectories)
     for group, members in groups(patients).items():
@@ -44,6 +54,10 @@ def summarise_cohort(
             if measure == DONOR:
                 share = summarise_share(sum(low > 0 for low, _ in values.values()), len(values), level=level)
                 yield _row(measure, "detected", group, day, share, share.note)
+        for measure in dict.fromkeys(row["measure"] for row in seen if row["unit"] == CELLS):
+            counts = [row for row in seen if (row["measure"], row["unit"]) == (measure, CELLS)]
+            for quantity, day, summary in model_counts(counts, days=days, window=window, level=level):
+                yield _row(measure, quantity, group, day, summary, summary.note)
         mine = [row for row in kinetics if row["patient"] in members]
         yield from _ever_detected(mine, group, level=level)
         for (measure, quantity, unit), rows in _by_quantity(mine).items():

@@ -23,10 +23,10 @@ from nktrace.model.trajectories import FRACTION, Curve, Visit
 Array = NDArray[np.float64]
 
 EARLY_DAYS = 7.0  # days around which the time axis turns from linear to logarithmic
-BREAK = 0.7  # how much farther apart, on the warped axis, the days before and after the infusion (and conditioning) are
+JUMP_SD = 1.0  # prior of what conditioning and infusion change at once, in log units
 LENGTHS = (0.5, 1.0, 2.0, 4.0)  # of the process, on the warped axis, where the first month is 1.6 long
 AMPLITUDES = (0.15, 0.4, 1.0, 2.5)  # of the process, in log units
-VISIT_NOISE = (0.01, 0.1, 0.3)  # what a blood draw differs from the smooth curve, in log units
+VISIT_NOISE = (0.01, 0.1, 0.2, 0.35, 0.5)  # what a blood draw differs from the smooth curve, in log units
 LEVEL_SD = 3.0  # prior of the line's height around the mean of the points, in log units
 SLOPE_SD = 4.0  # prior of the line's change over the whole span, in log units
 DETECTION_SD = (
@@ -34,12 +34,17 @@ DETECTION_SD = (
 )
 DETECTED_AT_LIMIT = 0.95  # by definition of the limit of detection (CLSI EP17)
 CELL_DRAWS = 128  # importance draws per cell of the grid
+OUTLYING = 0.01  # two-sided tail of the prediction from all other points below which a point is called outlying
 
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """Visits on the scale of the fit: `value` ± `sd`, or, where `censored`, a soft upper limit ± `sd`."""
+    """Visits on the scale of the fit: `value` ± `sd`, or, where `censored`, a soft upper limit ± `sd`.
 
+    `visit` is the place of each among the visits.
+    """
+
+    visit: NDArray[np.intp]
     day: Array
     value: Array
     sd: Array
@@ -72,11 +77,17 @@ def fit_curve(
         ceiling = _ceiling(visits, used, bounded)
         return Curve(days=used, draws=alone, identified=False, bounded_below=bounded, ceiling=ceiling, reason=reason)
     days = np.union1d(used, _between(used[0], used[-1], grid_points))
-    scaled = _draw(points, days, size=draws, rng=rng)
-    first, last = points.day[~points.censored].min(), points.day[~points.censored].max()
-    bounded = (days >= first) & (days <= last)
-    ceiling = _ceiling(visits, days, bounded)
-    return Curve(days=days, draws=_natural(scaled, unit), identified=True, bounded_below=bounded, ceiling=ceiling)
+    scaled, tails = _draw(points, days, size=draws, rng=rng)
+    above = [visit.day for visit in visits if visit.measured and visit.observed.low > 0]
+    bounded = (days >= min(above, default=np.inf)) & (days <= max(above, default=-np.inf))
+    return Curve(
+        days=days,
+        draws=_natural(scaled, unit),
+        identified=True,
+        bounded_below=bounded,
+        ceiling=_ceiling(visits, days, bounded),
+        outlying={int(points.visit[i]): tail for i, tail in enumerate(tails.tolist()) if tail < OUTLYING},
+    )
 
 
 def _ceiling(visits: Sequence[Visit], days: Array, bounded: NDArray[np.bool_]) -> Array:
@@ -113,7 +124,8 @@ def on_scale(visits: Sequence[Visit], *, unit: str, level: float) -> Points:
     minus infinity, so the lower side counts at most twice the upper one.
     """
     z = float(ndtri(0.5 + level / 2))
-    known = [v for v in visits if v.observed.known and v.observed.value > 0]
+    place = np.array([i for i, v in enumerate(visits) if v.observed.known and v.observed.value > 0], dtype=np.intp)
+    known = [visits[i] for i in place]
     day = np.array([v.day for v in known], dtype=np.float64)
     censored = np.array([v.censored for v in known], dtype=bool)
     value, sd = np.empty(day.size), np.empty(day.size)
@@ -131,7 +143,7 @@ def on_scale(visits: Sequence[Visit], *, unit: str, level: float) -> Points:
         lower = value[i] - float(_scaled(low, unit)) if low > 0 else np.inf
         sd[i] = (max(upper, 0.0) + (min(lower, 2 * upper) if upper > 0 else lower)) / (2 * z)
     usable = np.isfinite(value) & np.isfinite(sd)
-    return Points(day[usable], value[usable], sd[usable], censored[usable])
+    return Points(place[usable], day[usable], value[usable], sd[usable], censored[usable])
 
 
 def warp(day: Array) -> Array:
@@ -139,8 +151,8 @@ def warp(day: Array) -> Array:
     return np.where(day < 0, day / EARLY_DAYS, np.log1p(np.maximum(day, 0) / EARLY_DAYS))
 
 
-def _draw(points: Points, days: Array, *, size: int, rng: np.random.Generator) -> Array:
-    """Posterior draws (size, days) of the curve on its scale."""
+def _draw(points: Points, days: Array, *, size: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Posterior draws (size, days) of the curve on its scale, and how far in the tail each point lies (points,)."""
     order = np.argsort(points.censored, kind="stable")  # measured points first: their density is exact
     day, value, sd = points.day[order], points.value[order], points.sd[order]
     known = int(np.count_nonzero(~points.censored))
@@ -154,9 +166,10 @@ def _draw(points: Points, days: Array, *, size: int, rng: np.random.Generator) -
     root = np.linalg.cholesky(prior[:, :n, :n] + noise)
 
     # innovations e with value = height + root @ e: given for measured points, drawn below the limit for censored ones
-    innovation = np.zeros((len(cells), CELL_DRAWS, n))
-    weight = np.zeros((len(cells), CELL_DRAWS))  # log
-    uniform = rng.uniform(size=(len(cells), CELL_DRAWS, n - known))
+    each = CELL_DRAWS if known < n else 1
+    innovation = np.zeros((len(cells), each, n))
+    weight = np.zeros((len(cells), each))  # log
+    uniform = rng.uniform(size=(len(cells), each, n - known))
     for i in range(n):
         ahead = np.einsum("cdj,cj->cd", innovation[:, :, :i], root[:, i, :i])
         bound = (value[i] - height - ahead) / root[:, i, i, None]
@@ -168,7 +181,7 @@ def _draw(points: Points, days: Array, *, size: int, rng: np.random.Generator) -
             innovation[:, :, i] = _below(bound, uniform[:, :, i - known])
 
     chosen = _resample(weight.ravel(), size, rng)
-    cell, draw = np.divmod(chosen, CELL_DRAWS)
+    cell, draw = np.divmod(chosen, each)
     scaled = np.empty((size, days.size))
     for c in np.unique(cell):
         rows = np.flatnonzero(cell == c)
@@ -177,14 +190,34 @@ def _draw(points: Points, days: Array, *, size: int, rng: np.random.Generator) -
         left[np.diag_indices_from(left)] += 1e-8 * (1 + np.trace(left) / days.size)
         spread = rng.standard_normal((rows.size, days.size)) @ np.linalg.cholesky(left).T
         scaled[rows] = height + innovation[c, draw[rows]] @ gain.T + spread
-    return scaled
+    tails = np.ones(n)
+    tails[order[:known]] = _left_out(root, innovation, weight)[:known]
+    return scaled, tails
+
+
+def _left_out(root: Array, innovation: Array, weight: Array) -> Array:
+    """Two-sided tail of each point (points,) in what all others predict of it.
+
+    With K = root rootᵀ the prediction of point i from the others is off by (K⁻¹ y)ᵢ / (K⁻¹)ᵢᵢ and has the variance
+    1 / (K⁻¹)ᵢᵢ (Rasmussen & Williams 2006, eq. 5.12); dividing the weights by its density takes the point out of them.
+    """
+    inverse = np.linalg.inv(root)
+    precision = (inverse**2).sum(axis=1)[:, None, :]
+    off = innovation @ inverse / np.sqrt(precision)  # in units of the prediction's sd
+    without = weight[:, :, None] + 0.5 * off**2 - 0.5 * np.log(precision)
+    share = np.exp(without - without.max(axis=(0, 1)))
+    share /= share.sum(axis=(0, 1))
+    below, above = (share * ndtr(off)).sum(axis=(0, 1)), (share * ndtr(-off)).sum(axis=(0, 1))
+    return np.asarray(2 * np.minimum(below, above))
 
 
 def _covariance(day: Array, length: Array, amplitude: Array) -> Array:
-    """Prior covariance (cell, day, day) of a line in time plus a Matérn 3/2 process in warped time."""
+    """Prior covariance (cell, day, day) of a line in time, a step at the infusion and a Matérn 3/2 process."""
     centred = (day - (day.min() + day.max()) / 2) / max(float(np.ptp(day)), 1.0)
     line = LEVEL_SD**2 + SLOPE_SD**2 * np.outer(centred, centred)
-    time = warp(day) - BREAK * (day <= 0)
+    before = (day <= 0).astype(np.float64)
+    line += JUMP_SD**2 * np.outer(before, before)
+    time = warp(day)
     far = np.sqrt(3) * np.abs(time[:, None] - time[None, :])[None] / length[:, None, None]
     return np.asarray(line + amplitude[:, None, None] ** 2 * (1 + far) * np.exp(-far))
 

@@ -8,36 +8,57 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from nktrace.model.intervals import UNKNOWN, Interval
-from nktrace.model.study import ON_THE_TIMELINE, Role, Sample
+from nktrace.model.study import EX_VIVO, ON_THE_TIMELINE, Role, Sample
 from nktrace.model.trajectories import CELLS, FRACTION, Series, Visit
 
 Row = Mapping[str, Any]
 
 COUNTED = ("nk", "cd3", "cd4_t", "cd8_t", "b_cells", "lymphocytes")
-DONOR = "donor_nk"
+DONOR = "donor_nk"  # of all donors together; of one of several, its id stands behind a colon
 NO_PLATFORM = "none"
 BLOOD = ("whole_blood", "pbmc_fresh", "pbmc_cryo")
 
 
 class Timeline:
-    """Which samples show a patient's blood as it was, and which of them is the baseline."""
+    """Which samples show a patient's blood as it was, which of them is the baseline, and which could not be read.
 
-    def __init__(self, samples: Sequence[Sample]) -> None:
-        on_it = [s for s in samples if s.role in ON_THE_TIMELINE and s.condition == "ex_vivo" and s.material in BLOOD]
+    `unreadable` has the reason for each such sample.
+    """
+
+    def __init__(self, samples: Iterable[Sample], *, unreadable: Mapping[str, str] | None = None) -> None:
+        on_it = [s for s in samples if s.role in ON_THE_TIMELINE and s.condition == EX_VIVO and s.material in BLOOD]
         self.samples = {s.sample: s for s in sorted(on_it, key=lambda s: (s.day, s.sample))}
         roles = {s.role for s in on_it}
         self._baseline_role = Role.BASELINE if Role.BASELINE in roles else Role.BLANK
+        self._unreadable = unreadable or {}
 
     def visit(self, sample: str, observed: Interval, **properties: Any) -> Visit:
         """A visit with what the sheet says about its sample."""
         row = self.samples[sample]
         return Visit(
+            sample=sample,
             day=row.day,
             observed=observed,
             after=row.day > 0 or (row.day == 0 and row.role is Role.TIMEPOINT),
             baseline=row.role is self._baseline_role,
             **properties,
         )
+
+    def gaps(self, seen: Iterable[Visit]) -> list[Visit]:
+        """A visit without a value for each draw of blood of which no tube is among the visits `seen`."""
+        draws: dict[str, list[str]] = {}
+        for sample in self.samples.values():
+            draws.setdefault(sample.specimen or sample.sample, []).append(sample.sample)
+        there = {visit.sample for visit in seen}
+        return [
+            self.visit(tubes[0], UNKNOWN, reason=self._why_nothing(tubes))
+            for tubes in draws.values()
+            if there.isdisjoint(tubes)
+        ]
+
+    def _why_nothing(self, tubes: Sequence[str]) -> str:
+        failed = [f"{tube} could not be read: {self._unreadable[tube]}" for tube in tubes if tube in self._unreadable]
+        return "; ".join(failed) or f"not found in {' and '.join(tubes)}"
 
     def of(self, rows: Iterable[Row]) -> list[Row]:
         """The rows of these samples, in their order."""
@@ -54,11 +75,18 @@ def counted(patient: str, timeline: Timeline, counts: Sequence[Row]) -> list[Ser
             interval = Interval(row["cells_per_ul"], row["ci_low"], row["ci_high"])
             visit = _value(timeline, row["sample"], interval, reason=row["reason"] or "")
             found.append((_platform(row), visit))
-        series += _by_platform(patient, measure, CELLS, found)
+        series += _by_platform(timeline, patient, measure, CELLS, found)
     return series
 
 
-def donor(patient: str, timeline: Timeline, chimerism: Sequence[Row], counts: Sequence[Row]) -> list[Series]:
+def of_donor(measure: str) -> bool:
+    """Whether a measure is donor NK cells, of all donors or of one."""
+    return measure == DONOR or measure.startswith(f"{DONOR}:")
+
+
+def donor(
+    patient: str, timeline: Timeline, chimerism: Sequence[Row], counts: Sequence[Row], *, measure: str = DONOR
+) -> list[Series]:
     """Donor NK cells: per microlitre where NK cells were counted on any day, else as the fraction of NK cells.
 
     A value that was not detected stands at its limit of detection.
@@ -67,7 +95,8 @@ def donor(patient: str, timeline: Timeline, chimerism: Sequence[Row], counts: Se
     nk = {row["sample"]: _counted_nk(row, timeline, counts) for row in rows}
     if all(found is None for found in nk.values()):
         visits = [(NO_PLATFORM, _donor_visit(timeline, row, per=1.0, columns=_FRACTION)) for row in rows]
-        return _by_platform(patient, DONOR, FRACTION, visits, reason="no NK count: donor fraction instead of cells")
+        why = "no NK count: donor fraction instead of cells"
+        return _by_platform(timeline, patient, measure, FRACTION, visits, reason=why)
     found: list[tuple[str | None, Visit]] = []
     for row in rows:
         count = nk[row["sample"]]
@@ -77,7 +106,7 @@ def donor(patient: str, timeline: Timeline, chimerism: Sequence[Row], counts: Se
         else:
             platform, per = count
             found.append((platform, _donor_visit(timeline, row, per=per, columns=_DONOR_CELLS)))
-    return _by_platform(patient, DONOR, CELLS, found)
+    return _by_platform(timeline, patient, measure, CELLS, found)
 
 
 def fractions(patient: str, timeline: Timeline, subsets: Sequence[Row]) -> list[Series]:
@@ -96,7 +125,7 @@ def fractions(patient: str, timeline: Timeline, subsets: Sequence[Row]) -> list[
                 interval, reason = UNKNOWN, "this panel tells no two subsets apart"
             found.append((NO_PLATFORM, _value(timeline, row["sample"], interval, reason=reason)))
         if any(visit.observed.known for _, visit in found):
-            series += _by_platform(patient, f"fraction:{subset}", FRACTION, found)
+            series += _by_platform(timeline, patient, f"fraction:{subset}", FRACTION, found)
     return series
 
 
@@ -152,12 +181,20 @@ def _platform(row: Row) -> str | None:
 
 
 def _by_platform(
-    patient: str, measure: str, unit: str, found: Sequence[tuple[str | None, Visit]], *, reason: str = ""
+    timeline: Timeline,
+    patient: str,
+    measure: str,
+    unit: str,
+    found: Sequence[tuple[str | None, Visit]],
+    *,
+    reason: str = "",
 ) -> list[Series]:
-    """One series per platform, the most used first; visits without one are gaps in that."""
+    """One series per platform, the most used first; visits without one, and draws without any row, are gaps in that."""
     used = [platform for platform, _ in Counter(p for p, _ in found if p is not None).most_common()]
     if not used:
         used = [NO_PLATFORM] if found else []
+    gaps: list[tuple[str | None, Visit]] = [(None, visit) for visit in timeline.gaps(visit for _, visit in found)]
+    found = sorted([*found, *gaps], key=lambda one: one[1].day)
     return [
         Series(
             patient=patient,

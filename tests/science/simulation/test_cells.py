@@ -42,19 +42,27 @@ def emission(
 
 
 def shine(
-    detector: SimulatedDetector, *, kind: str, n: int, on: bool, false: float, gain: float = 1.0, **states: bool
+    detector: SimulatedDetector,
+    *,
+    kind: str,
+    n: int,
+    on: bool,
+    false: float,
+    gain: float = 1.0,
+    donor_gain: float = 1.0,
+    **states: bool,
 ) -> Cells:
     makeup = Makeup(
         kinds=(kind,),
         kind=np.zeros(n, dtype=np.int64),
-        **{name: np.full(n, states.get(name, False)) for name in ("infused", "dead", "activated", "shed")},
+        **{name: np.full(n, states.get(name, False)) for name in ("donor", "dead", "activated", "shed")},
     )
     return light(
         makeup,
         detectors=[detector],
         table=TABLE,
-        gains={detector.marker: gain},
-        stains=lambda _, infused: on and infused,
+        gains={detector.marker: (gain, donor_gain)},
+        stains=lambda _, donor: on and donor,
         false_positives=false,
         rng=np.random.default_rng(1),
     )
@@ -99,10 +107,19 @@ def test_dead_cells_take_the_dye_and_are_sticky() -> None:
 
 def test_an_hla_antibody_stains_carriers_and_rarely_others() -> None:
     detector = fluorescence("HLA-A2", Kind.HLA)
-    assert (emission(detector, on=True, infused=True) > 2_500).mean() > 0.97
+    assert (emission(detector, on=True, donor=True) > 2_500).mean() > 0.97
     false = (emission(detector, on=True) > 1_200).mean()
     assert 0.005 < false < 0.015
     assert (emission(detector, on=True, false=0.0) > 1_200).mean() == pytest.approx(0.0, abs=2e-4)
+
+
+def test_antigen_density_comes_along_with_the_cells() -> None:
+    detector = fluorescence("CD19")
+    own, donor = (
+        shine(detector, kind="b_cells", n=5_000, on=False, false=0.0, donor_gain=2.0, donor=donor).emission[:, 0]
+        for donor in (False, True)
+    )
+    assert np.median(donor) == pytest.approx(2.0 * np.median(own), rel=1e-6)
 
 
 def test_larger_cells_scatter_and_stain_more() -> None:

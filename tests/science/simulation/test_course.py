@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nktrace.model.simulation import Blood, DonorCells
-from nktrace.science.simulation.course import donor_cells, own_cells, value_at
+from nktrace.model.simulation import Blood, DonorCells, Graft
+from nktrace.science.simulation.course import donor_cells, graft_cells, own_cells, value_at
 
 
 def test_a_curve_is_log_linear_between_its_points_and_constant_beyond() -> None:
@@ -30,6 +30,14 @@ def test_the_second_phase_outlasts_the_first() -> None:
 
 def test_less_than_one_cell_in_the_blood_is_none() -> None:
     assert donor_cells(DonorCells(peak=2.0, half_life=0.3), 28.0) == 0.0
+
+
+def test_a_graft_brings_its_cells_at_once_and_they_halve() -> None:
+    graft = Graft(day=-3.0, cells=40.0, half_life=2.0, shares={"nk_bright": 0.25, "cd8_t": 0.75})
+    assert graft_cells(graft, -3.5) == {}
+    assert graft_cells(graft, -3.0) == pytest.approx({"nk_bright": 10.0, "cd8_t": 30.0})
+    assert graft_cells(graft, 1.0)["cd8_t"] == pytest.approx(7.5)
+    assert graft_cells(graft, 90.0) == {}
 
 
 def test_few_nk_lowers_nk_cells_and_nothing_else() -> None:

@@ -74,13 +74,13 @@ class Cells:
 class Makeup:
     """What each cell is; all of shape (cells,).
 
-    kind: index into `kinds`; infused: of the donor; dead; activated (NK only);
+    kind: index into `kinds`; donor: of the donor; dead; activated (NK only);
     shed: an NK cell that has lost its CD16.
     """
 
     kinds: tuple[str, ...]
     kind: NDArray[np.int64]
-    infused: Mask
+    donor: Mask
     dead: Mask
     activated: Mask
     shed: Mask
@@ -113,7 +113,7 @@ def light(
     *,
     detectors: Sequence[SimulatedDetector],
     table: CellTable,
-    gains: Mapping[str, float],
+    gains: Mapping[str, tuple[float, float]],
     stains: Callable[[SimulatedDetector, bool], bool],
     false_positives: float,
     rng: np.random.Generator,
@@ -124,7 +124,7 @@ def light(
         makeup: what each cell is.
         detectors: the fluorescence detectors of the panel.
         table: traits of the cell kinds.
-        gains: staining gain by marker.
+        gains: staining gain by marker, of own and of donor cells: antigen density comes along with the cells.
         stains: whether an HLA detector's antibody stains the recipient (False) or the donor (True).
         false_positives: factor on the rate at which HLA antibodies stain cells without the antigen.
         rng: generator.
@@ -155,7 +155,8 @@ def light(
         if detector.kind is not Kind.VIABILITY:
             signal[makeup.dead] *= DEAD_STAIN
             signal += painter.nonspecific()
-        emission[:, column] = signal * surface * np.float32(gains.get(detector.marker, 1.0))
+        own, donor = gains.get(detector.marker, (1.0, 1.0))
+        emission[:, column] = signal * surface * np.where(makeup.donor, np.float32(donor), np.float32(own))
     return Cells(fsc, ssc, emission, autofluorescence)
 
 
@@ -197,7 +198,7 @@ class _Painter:
 
     def hla(self, *, recipient: bool, donor: bool, false_positives: float) -> Float32:
         """An HLA antibody: on cells that carry the antigen, and rarely on some that do not."""
-        carries = np.where(self._makeup.infused, donor, recipient)
+        carries = np.where(self._makeup.donor, donor, recipient)
         signal = self._some("HLA")
         signal[~carries] = self._some("HLA false", factor=false_positives)[~carries]
         return signal

@@ -21,7 +21,7 @@ class Expectation:
     """What a perfect analysis of one population of one sample would find; nan where it does not apply.
 
     Attributes:
-        cells_per_ul: in the blood of the draw; donor_cells_per_ul: the infused among them.
+        cells_per_ul: in the blood of the draw; donor_cells_per_ul: the donor's, infused or of a graft.
         donor_fraction: expected, of the population; realised_donor_fraction: among the events of the file.
         abundance: in the tube as prepared, cells per microlitre of blood: shares of populations are its ratios.
         events: live single cells of the population in the file; donor_events: of the donor.
@@ -42,11 +42,11 @@ class Expectation:
 
 
 def tubes_of(simulation: Simulation, patient: SimulatedPatient) -> Iterator[Tube]:
-    """Every tube of a patient: blank, donor reference, visits; for each draw one tube per panel."""
-    recipient_days = (simulation.blank_day, *simulation.visits)
-    for day in recipient_days:
-        role = Role.BLANK if day == simulation.blank_day else Role.TIMEPOINT
-        name = "blank" if role is Role.BLANK else f"d{day:02g}"
+    """Every tube of a patient: blank, baseline, visits, donor reference; for each draw one tube per panel."""
+    before = [("blank", Role.BLANK, simulation.blank_day)]
+    if simulation.baseline_day is not None:
+        before.append(("baseline", Role.BASELINE, simulation.baseline_day))
+    for name, role, day in (*before, *((f"d{day:02g}", Role.TIMEPOINT, day) for day in simulation.visits)):
         draw = draw_of_recipient(simulation, patient, day)
         for number, panel in enumerate(patient.panels):
             yield _tube(simulation, patient, draw, name=name, role=role, day=day, panel=panel, first=number == 0)
@@ -75,6 +75,7 @@ def patient_row(simulation: Simulation, patient: SimulatedPatient) -> Patient:
         donor=patient.donor,
         recipient_hla=patient.recipient_hla,
         donor_hla=patient.donor_hla,
+        first_donor_exposure_day=patient.graft.day if patient.graft is not None else 0.0,
         last_followup_day=max(simulation.visits),
     )
 
@@ -85,7 +86,7 @@ def expectations(tube: Tube, file: SimulatedFile, *, panel: SimulatedPanel) -> I
     truth = file.truth
     for population, kinds in MEMBERS.items():
         own = sum(tube.draw.own.get(kind, 0.0) for kind in kinds)
-        infused = sum(tube.draw.infused.get(kind, 0.0) for kind in kinds)
+        donor = sum(tube.draw.donor.get(kind, 0.0) for kind in kinds)
         members = truth.single & np.array([word in kinds for word in truth.words])[truth.kind]
         events, donor_events = int(members.sum()), int((members & truth.donor).sum())
         yield Expectation(
@@ -94,9 +95,9 @@ def expectations(tube: Tube, file: SimulatedFile, *, panel: SimulatedPanel) -> I
             day=tube.sample.day,
             panel=tube.sample.panel,
             population=population,
-            cells_per_ul=own + infused,
-            donor_cells_per_ul=infused,
-            donor_fraction=infused / (own + infused) if own + infused else math.nan,
+            cells_per_ul=own + donor,
+            donor_cells_per_ul=donor,
+            donor_fraction=donor / (own + donor) if own + donor else math.nan,
             realised_donor_fraction=donor_events / events if events else math.nan,
             abundance=sum(value for (kind, _), value in kept.items() if kind in kinds),
             events=events,
@@ -139,10 +140,11 @@ def _tube(
             beads_per_tube=made.beads_per_tube,
             blood_ul=made.blood_ul,
         ),
-        person=patient.donor if role is Role.DONOR else patient.patient,
+        person=patient.patient,
+        donor=patient.donor,
         draw=draw,
         own_hla=patient.recipient_hla,
-        infused_hla=patient.donor_hla,
+        donor_hla=patient.donor_hla,
         infusion_date=patient.infusion_date,
         conditions=conditions_of(simulation, patient),
         events=simulation.events[panel],
@@ -153,7 +155,7 @@ def _analyser(simulation: Simulation, patient: SimulatedPatient, specimen: str, 
     """What the haematology analyser prints: leukocytes per microlitre and the share of lymphocytes, with its error."""
 
     def per_ul(population: str) -> float:
-        return sum(draw.own.get(kind, 0.0) + draw.infused.get(kind, 0.0) for kind in MEMBERS[population])
+        return sum(draw.own.get(kind, 0.0) + draw.donor.get(kind, 0.0) for kind in MEMBERS[population])
 
     errors = generator(simulation.seed, "analyser", specimen).standard_normal(2)
     errors = np.exp(conditions_of(simulation, patient).analyser_cv * errors)

@@ -124,7 +124,7 @@ def _tube(
             own=own_cells(donor.blood, 0.0, profiles=simulation.nk_profiles, few_nk=1.0)
             if donor is not None and of_cells
             else {},
-            infused={},
+            donor={},
             activation=0.0,
         ),
         own_hla=donor.hla if donor is not None else "",

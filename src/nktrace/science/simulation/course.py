@@ -1,4 +1,4 @@
-"""What is in a person's blood on a day: kinetics of the recipient's own cells and of the infused ones."""
+"""What is in a person's blood on a day: kinetics of the recipient's own cells, of infused ones and of a graft's."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from nktrace.model.simulation import (
     Conditions,
     Curve,
     DonorCells,
+    Graft,
     SimulatedPatient,
     Simulation,
 )
@@ -41,6 +42,12 @@ def donor_cells(spec: DonorCells, day: float) -> float:
     return left if left > ONE_CELL else 0.0
 
 
+def graft_cells(spec: Graft, day: float) -> dict[str, float]:
+    """Cells of the graft per microlitre, by cell kind: all at once on the day of transplantation, then halving."""
+    left = spec.cells * 0.5 ** ((day - spec.day) / spec.half_life) if day >= spec.day else 0.0
+    return {kind: left * share for kind, share in spec.shares.items()} if left > ONE_CELL else {}
+
+
 def own_cells(
     blood: Blood, day: float, *, profiles: Mapping[str, Mapping[str, float]], few_nk: float
 ) -> dict[str, float]:
@@ -55,17 +62,17 @@ def own_cells(
 
 
 def draw_of_recipient(simulation: Simulation, patient: SimulatedPatient, day: float) -> Draw:
-    """The recipient's blood on a day, with what is there of the infused cells."""
+    """The recipient's blood on a day, with what is there of infused cells and of the graft's."""
     conditions = conditions_of(simulation, patient)
     infused = donor_cells(patient.donor_cells, day)
+    donor = graft_cells(patient.graft, day) if patient.graft is not None else {}
+    if infused > 0:
+        for kind, share in simulation.nk_profiles[patient.product_profile].items():
+            donor[kind] = donor.get(kind, 0.0) + infused * share
     fading = 0.5 ** (max(day, 0.0) / conditions.activation_half_life)
     return Draw(
         own=own_cells(patient.blood, day, profiles=simulation.nk_profiles, few_nk=conditions.few_nk),
-        infused={
-            kind: infused * share
-            for kind, share in simulation.nk_profiles[patient.product_profile].items()
-            if infused > 0
-        },
+        donor=donor,
         activation=conditions.activation * fading,
     )
 
@@ -73,7 +80,7 @@ def draw_of_recipient(simulation: Simulation, patient: SimulatedPatient, day: fl
 def draw_of_donor(simulation: Simulation, patient: SimulatedPatient) -> Draw:
     """The donor's blood at donation: all of it is donor cells."""
     cells = own_cells(patient.donor_blood, 0.0, profiles=simulation.nk_profiles, few_nk=1.0)
-    return Draw(own={}, infused=cells, activation=0.0)
+    return Draw(own={}, donor=cells, activation=0.0)
 
 
 def conditions_of(simulation: Simulation, patient: SimulatedPatient) -> Conditions:

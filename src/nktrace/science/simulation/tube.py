@@ -36,7 +36,7 @@ def simulate_tube(tube: Tube, *, simulation: Simulation, table: CellTable) -> Si
         detectors=fluorescent,
         table=with_capture_beads(table, panel) if tube.carrier is Carrier.BEADS else table,
         gains=_gains(tube, fluorescent, seed=simulation.seed, conditions=conditions),
-        stains=lambda detector, infused: _has_antigen(tube, detector, infused=infused),
+        stains=lambda detector, donor: _has_antigen(tube, detector, donor=donor),
         false_positives=_false_positives(tube, simulation.seed, conditions),
         rng=rng,
     )
@@ -59,11 +59,11 @@ def simulate_tube(tube: Tube, *, simulation: Simulation, table: CellTable) -> Si
 
 
 def abundance(tube: Tube, panel: SimulatedPanel) -> dict[tuple[str, bool], float]:
-    """Cells per microlitre of what the tube's preparation keeps, by (kind, infused); capture beads, half of each."""
+    """Cells per microlitre of what the tube's preparation keeps, by (kind, donor); capture beads, half of each."""
     if tube.carrier is Carrier.BEADS:
         return {(kind, False): 1.0 for kind in CAPTURE_BEADS}
     cells = {(kind, False): value for kind, value in tube.draw.own.items()}
-    cells |= {(kind, True): value for kind, value in tube.draw.infused.items()}
+    cells |= {(kind, True): value for kind, value in tube.draw.donor.items()}
     return {key: value * panel.keep.get(key[0], 1.0) for key, value in cells.items()}
 
 
@@ -73,9 +73,9 @@ def carries(detector: SimulatedDetector, typing: str) -> bool:
     return any(allele == group or allele.startswith(f"{group}:") for allele in alleles for group in detector.antigens)
 
 
-def _has_antigen(tube: Tube, detector: SimulatedDetector, *, infused: bool) -> bool:
+def _has_antigen(tube: Tube, detector: SimulatedDetector, *, donor: bool) -> bool:
     """Whether an HLA antibody finds its antigen; capture beads bind it, whoever is typed."""
-    return tube.carrier is Carrier.BEADS or carries(detector, tube.infused_hla if infused else tube.own_hla)
+    return tube.carrier is Carrier.BEADS or carries(detector, tube.donor_hla if donor else tube.own_hla)
 
 
 def _makeup(
@@ -101,7 +101,7 @@ def _makeup(
     makeup = Makeup(
         kinds=kinds,
         kind=np.array([kinds.index(name) for name, _ in strata])[stratum],
-        infused=np.array([infused for _, infused in strata])[stratum],
+        donor=np.array([donor for _, donor in strata])[stratum],
         dead=rng.random(n) < conditions.dead,
         activated=rng.random(n) < tube.draw.activation,
         shed=rng.random(n) < conditions.cd16_shed,
@@ -112,25 +112,28 @@ def _makeup(
     return makeup, partners
 
 
-def _gains(tube: Tube, detectors: list[SimulatedDetector], *, seed: int, conditions: Conditions) -> dict[str, float]:
-    """Staining gain by marker: of the batch, of the person, of the sample."""
-    shifts = {
-        f"batch/{tube.sample.batch}/{tube.sample.panel}": conditions.batch_shift,
-        f"person/{tube.person}": conditions.patient_shift,
-        f"sample/{tube.sample.sample}": conditions.sample_shift,
-    }
-    gains = {}
-    for detector in detectors:
-        total = sum(
-            sd * generator(seed, "gain", name, detector.marker).standard_normal() for name, sd in shifts.items()
+def _gains(
+    tube: Tube, detectors: list[SimulatedDetector], *, seed: int, conditions: Conditions
+) -> dict[str, tuple[float, float]]:
+    """Staining gain by marker, of own and of donor cells: of the batch, of the person, of the sample."""
+
+    def gain(person: str, marker: str) -> float:
+        shifts = {
+            f"batch/{tube.sample.batch}/{tube.sample.panel}": conditions.batch_shift,
+            f"person/{person}": conditions.patient_shift,
+            f"sample/{tube.sample.sample}": conditions.sample_shift,
+        }
+        return math.exp(
+            sum(sd * generator(seed, "gain", name, marker).standard_normal() for name, sd in shifts.items())
         )
-        gains[detector.marker] = math.exp(total)
-    return gains
+
+    return {d.marker: (gain(tube.person, d.marker), gain(tube.donor or tube.person, d.marker)) for d in detectors}
 
 
 def _false_positives(tube: Tube, seed: int, conditions: Conditions) -> float:
-    z = generator(seed, "hla", tube.sample.batch).standard_normal()
-    return conditions.hla_background * math.exp(conditions.hla_background_cv * z)
+    batch, own = (generator(seed, "hla", name).standard_normal() for name in (tube.sample.batch, tube.sample.sample))
+    scatter = conditions.hla_background_cv * batch + conditions.hla_background_tube_cv * own
+    return conditions.hla_background * math.exp(scatter)
 
 
 def _keywords(tube: Tube, detectors: list[SimulatedDetector], matrix: NDArray[np.float64]) -> Mapping[str, str]:
@@ -170,6 +173,6 @@ def _truth(makeup: Makeup, partners: NDArray[np.int64], n: int, *, disturbed: ND
         subset=subset,
         single=single,
         nk=nk,
-        donor=makeup.infused[:n],
+        donor=makeup.donor[:n],
         disturbed=disturbed,
     )

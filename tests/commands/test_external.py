@@ -1,0 +1,87 @@
+"""`nktrace external` and `nktrace agreement` over files of made-up patients."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nktrace.cli import main
+from nktrace.files.rows import PatientRow, dump_patient, dump_rows
+from nktrace.files.settings import Settings, part
+from nktrace.files.tables import COLUMNS, read_table, write_table
+from nktrace.model.study import Patient, Role, Sample
+
+SETTINGS = part(Settings(data_dir=""), "external")
+
+
+def row(name: str, **values: Any) -> dict[str, Any]:
+    return dict.fromkeys(COLUMNS[name]) | values
+
+
+def asked(patient: str, method: str, value: str, **values: str) -> dict[str, str]:
+    empty = dict.fromkeys(("material", "population", "ci_low", "ci_high", "lod"), "")
+    return {"patient": patient, "day": "7", "method": method, "donor_fraction": value} | empty | values
+
+
+def laid(tmp_path: Path, patient: str, *rows: dict[str, str], fraction: float = 0.05) -> list[dict[str, Any]]:
+    """The table of a patient with one whole-blood sample: 200 T and 50 NK cells, 5 % of these the donor's."""
+    tube = Sample(sample=f"{patient}-d7", patient=patient, day=7.0, role=Role.TIMEPOINT, panel="p", batch="b", fcs="x")
+    directory = tmp_path / tube.sample
+    directory.mkdir(parents=True)
+    events = {"leukocytes": 1000, "lymphocytes": 252, "cd3": 200, "nk": 50, "nk_dim": 45}
+    gated = [row("populations", sample=tube.sample, population=p, events=n, status="ok") for p, n in events.items()]
+    write_table(directory / "populations.tsv", "populations", gated)
+    told = {"nk": (fraction, 0.8 * fraction, 1.2 * fraction, "quantified"), "cd3": (0.0, 0.0, 0.001, "not_detected")}
+    known = {"sample": tube.sample, "patient": patient, "day": 7.0, "lod": 0.002}
+    chimerism = [
+        row("chimerism", population=p, donor_fraction=value, ci_low=low, ci_high=high, status=status, **known)
+        for p, (value, low, high, status) in told.items()
+    ]
+    chimerism.append(row("chimerism", sample=tube.sample, patient=patient, population="nk_dim", status="indeterminate"))
+    write_table(tmp_path / f"{patient}-chimerism.tsv", "chimerism", chimerism)
+    write_table(tmp_path / f"{patient}-counts.tsv", "counts", [])
+    output = tmp_path / f"{patient}.tsv"
+    options = ["--chimerism", f"{tmp_path}/{patient}-chimerism.tsv", "--counts", f"{tmp_path}/{patient}-counts.tsv"]
+    patient_row = dump_patient(PatientRow(patient=Patient(patient=patient), samples=(tube,)))
+    command = ["external", str(directory), "--patient", patient_row, "--external", dump_rows(rows), *options]
+    assert main([*command, "--settings", SETTINGS, "--output", str(output)]) == 0
+    return read_table(output, "external_chimerism")
+
+
+def test_every_row_of_the_sheet_has_its_comparison_or_the_reason(tmp_path: Path) -> None:
+    found = laid(
+        tmp_path,
+        "P1",
+        asked("P1", "ddPCR", "0.04", population="nk", ci_low="0.03", ci_high="0.05"),
+        asked("P1", "STR", "0", lod="0.02", population="lymphocytes"),
+        asked("P1", "STR", "0.01", population="leukocytes"),
+        asked("P1", "STR", "0.3", population="nk_dim"),
+        asked("P1", "STR", "", population="nk"),
+    )
+    assert [line["status"] for line in found] == ["ok", "censored", "bound", "not_comparable", "not_comparable"]
+    assert found[0]["difference"] == pytest.approx(0.01)
+    assert found[1]["flow_fraction"] == pytest.approx(0.05 * 50 / 252)
+    assert found[1]["external_censored"] is True
+    assert found[2]["covered"] == pytest.approx(0.25)
+    assert found[2]["flow_high"] == pytest.approx(0.7525, abs=0.01)
+    assert "nk_dim" in found[3]["reason"]
+    assert found[4]["reason"] == "no value of STR"
+
+
+def test_agreement_is_over_patients(tmp_path: Path) -> None:
+    for number, fraction in enumerate((0.02, 0.05, 0.1, 0.2, 0.3)):
+        patient = f"P{number}"
+        value = f"{fraction * (1.3 if number % 2 else 1.2):.4f}"
+        laid(tmp_path, patient, asked(patient, "ddPCR", value, population="nk"), fraction=fraction)
+    tables = [str(tmp_path / f"P{number}.tsv") for number in range(5)]
+    assert main(["agreement", *tables, "--settings", SETTINGS, "--output-dir", str(tmp_path / "cohort")]) == 0
+    assert len(read_table(tmp_path / "cohort" / "external_chimerism.tsv", "external_chimerism")) == 5
+    found = {
+        line["quantity"]: line
+        for line in read_table(tmp_path / "cohort" / "external_agreement.tsv", "external_agreement")
+    }
+    assert found["bias"]["ci_low"] < found["bias"]["value"] < found["bias"]["ci_high"] < 0
+    assert 0.9 < found["concordance"]["value"] < 1
+    assert found["bias"]["n_patients"] == 5
