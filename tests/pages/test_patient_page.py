@@ -196,3 +196,16 @@ def test_each_donor_that_is_told_from_the_others_stands_beside_all_of_them() -> 
     assert "donor NK found of one of several donors, by its own antibody" in hidden
     assert "day population donor events" in page.text.replace("#", "")
     assert "Each donor" not in Page(patient_page(a_patient(), **patient_values())).text
+
+
+def test_a_day_without_a_value_has_a_cross_and_a_second_tube_that_cannot_tell_has_none() -> None:
+    known = {"patient": "P1", "unit": "cells/µL", "platform": "dual", "censored": False}
+    seen = {"observed": 100.0, "observed_low": 90.0, "observed_high": 110.0}
+    rows = [
+        row("trajectories", measure="nk", day=1.0, **known, **seen),
+        row("trajectories", measure="nk", day=1.0, reason="second tube cannot tell", **known),
+        row("trajectories", measure="nk", day=7.0, reason="file is cut short", **known),
+    ]
+    html = patient_page(a_patient(), **NOTHING | {"trajectories": rows})
+    assert "day 7: no value; file is cut short" in html
+    assert "day 1: no value" not in html

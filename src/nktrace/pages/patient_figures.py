@@ -40,6 +40,7 @@ class Curves:
         for platform in dict.fromkeys(row["platform"] for row in mine if not math.isnan(row["observed"])):
             here = sorted((row for row in mine if row["platform"] == platform), key=lambda row: row["day"])
             rows = [row for row in here if not math.isnan(row["observed"])]
+            measured = {row["day"] for row in rows}  # a second tube of that day that cannot tell leaves no gap
             apart = f" ({platform})" if platform and platform != "none" else ""
             curve = [
                 (row["day"], scale * row["fitted"], scale * row["fitted_low"], scale * row["fitted_high"])
@@ -51,7 +52,7 @@ class Curves:
                     name=label(measure) + apart,
                     unit="%" if per_cent else rows[0]["unit"],
                     points=[_observed(row, scale) for row in rows],
-                    gaps=[(row["day"], row["reason"] or "") for row in here if math.isnan(row["observed"])],
+                    gaps=[(row["day"], row["reason"] or "") for row in here if row["day"] not in measured],
                     curve=curve,
                     events=self.events,
                     **look,
