@@ -58,3 +58,10 @@ def test_bounds_beyond_float32_hold_all_or_nothing() -> None:
 def test_an_unknown_channel_is_an_error() -> None:
     with pytest.raises(KeyError):
         mask(Rectangle(("z",), (0.0,), (1.0,)), XY, {})
+
+
+def test_a_polygon_with_an_edge_of_hardly_any_height() -> None:
+    """Far from that edge its crossing is beyond any number, and nobody asks for it."""
+    shape = Polygon(channels=("x", "y"), vertices=((0.0, 0.0), (0.0, 200_000.0), (100.0, 4.5e-303)))
+    events = events_of(x=np.array([10.0, 90.0]), y=np.array([100_000.0, 100_000.0]))
+    assert mask(shape, events, {}).tolist() == [True, False]

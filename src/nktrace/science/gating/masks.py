@@ -82,7 +82,8 @@ def inside_polygon(x: FloatArray, y: FloatArray, vertices: np.ndarray) -> Mask:
         if y0 == y1:
             continue
         crosses = (y0 > py) != (y1 > py)
-        odd ^= crosses & (px < (x1 - x0) * (py - y0) / (y1 - y0) + x0)
+        with np.errstate(over="ignore", invalid="ignore"):  # beyond an edge of hardly any height, where none crosses
+            odd ^= crosses & (px < (x1 - x0) * (py - y0) / (y1 - y0) + x0)
     inside = np.zeros(x.shape[0], dtype=np.bool_)
     inside[box[odd]] = True
     return inside
