@@ -65,10 +65,13 @@ def test_an_fmo_control_calls_no_subset_that_it_cannot_see(finished_study: Path)
 
 
 def test_headers_are_those_of_the_contract(finished_study: Path) -> None:
-    sample = samples(finished_study)[0]["sample"]
-    of_controls = ("compensation", "compensation_pairs")  # which this study does not compensate by
-    for name, columns in ((n, c) for n, c in COLUMNS.items() if n not in of_controls):
-        place = f"samples/{sample}" if name in ("gate_error", "nk_drift") else "cohort"
+    sample, patient = (samples(finished_study)[0][name] for name in ("sample", "patient"))
+    elsewhere = dict.fromkeys(("gate_error", "nk_drift"), f"samples/{sample}")
+    elsewhere |= dict.fromkeys(("curves", "hla_cuts"), f"patients/{patient}")
+    # what this study does not ask for: compensation by controls, dilution series, other methods
+    others = ("compensation", "dilution", "external")
+    for name, columns in ((n, c) for n, c in COLUMNS.items() if not n.startswith(others)):
+        place = elsewhere.get(name, "cohort")
         header = (finished_study / "results" / place / f"{name}.tsv").read_text(encoding="utf-8").split("\n", 1)[0]
         assert header.split("\t") == list(columns)
 
