@@ -18,8 +18,9 @@ from nktrace.files.export_cdisc import study_day, visit
 from nktrace.files.export_redcap import DICTIONARY, FORMS
 from nktrace.files.export_text import guarded, plain
 from nktrace.files.installation import resource
+from nktrace.files.table_columns import COLUMNS
 from nktrace.files.table_docs import column_docs
-from nktrace.files.tables import COLUMNS, write_rows, write_table
+from nktrace.files.tables import write_rows, write_table
 from tests.pages.study_rows import row
 
 Study = Callable[..., Path]

@@ -10,7 +10,8 @@ import pytest
 from nktrace.cli import main
 from nktrace.files.rows import PatientRow, dump_patient, dump_rows
 from nktrace.files.settings import Settings, part
-from nktrace.files.tables import COLUMNS, read_table, write_table
+from nktrace.files.table_columns import COLUMNS
+from nktrace.files.tables import read_table, write_table
 from nktrace.model.study import Patient, Role, Sample
 
 SETTINGS = part(Settings(data_dir=""), "external")

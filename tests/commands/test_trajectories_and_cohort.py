@@ -12,7 +12,8 @@ from nktrace.cli import main
 from nktrace.files.rows import PatientRow, dump_patient, dump_rows
 from nktrace.files.settings import Settings, part
 from nktrace.files.shifts import write_gate_error
-from nktrace.files.tables import COLUMNS, read_rows, read_table, write_table
+from nktrace.files.table_columns import COLUMNS
+from nktrace.files.tables import read_rows, read_table, write_table
 from nktrace.model.shifts import NetShift
 from nktrace.model.study import Patient, Role, Sample
 

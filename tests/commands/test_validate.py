@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from nktrace.cli import main
-from nktrace.files.tables import COLUMNS, read_rows, write_table
+from nktrace.files.table_columns import COLUMNS
+from nktrace.files.tables import read_rows, write_table
 from nktrace.files.truth import read_expectations, read_nk_truth
 
 SMALL = Path(__file__).resolve().parents[2] / "resources" / "simulation" / "small.yaml"

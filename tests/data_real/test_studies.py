@@ -19,7 +19,8 @@ from nktrace.commands.cohort import PATIENT_TABLES, SAMPLE_TABLES
 from nktrace.files.rows import PatientRow, dump_patient
 from nktrace.files.settings import part
 from nktrace.files.sheets import read_study
-from nktrace.files.tables import COLUMNS, read_table
+from nktrace.files.table_columns import COLUMNS
+from nktrace.files.tables import read_table
 from nktrace.model.events import Mask
 from tests.data_real.finished import RealStudy
 

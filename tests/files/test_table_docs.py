@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from nktrace.files import tables
+from nktrace.files.table_columns import CLUSTERS_BEFORE, CLUSTERS_BEHIND, COLUMNS
 from nktrace.files.table_docs import column_docs, table_docs, tables_page, undescribed
-from nktrace.files.tables import CLUSTERS_BEFORE, CLUSTERS_BEHIND, COLUMNS
 from nktrace.model.chimerism import Category, ChimerismStatus
 from nktrace.model.counting import CheckName, CountStatus, Platform
 from nktrace.model.errors import NktraceError

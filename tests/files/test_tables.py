@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nktrace.files.tables import COLUMNS, cell, read_rows, read_table, write_rows, write_table
+from nktrace.files.table_columns import COLUMNS
+from nktrace.files.tables import cell, read_rows, read_table, write_rows, write_table
 from nktrace.model.errors import NktraceError
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nktrace.files.tables import COLUMNS
+from nktrace.files.table_columns import COLUMNS
 from nktrace.model.embedding import Embedding
 from nktrace.model.pictures import Picture
 from nktrace.model.study import Patient, Role, Sample

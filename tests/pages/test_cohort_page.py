@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from nktrace.files.tables import CLUSTERS_BEFORE, CLUSTERS_BEHIND
+from nktrace.files.table_columns import CLUSTERS_BEFORE, CLUSTERS_BEHIND
 from nktrace.model.palette import category_colors
 from nktrace.pages.cohort import cohort_page
 from tests.pages.reading import Page

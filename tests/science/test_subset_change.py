@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nktrace.files.tables import COLUMNS
+from nktrace.files.table_columns import COLUMNS
 from nktrace.model.shifts import NetShift
 from nktrace.model.study import Role, Sample
 from nktrace.science.subset_change import Counted, Tube, log_ratio, pooled, subset_changes

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nktrace.files.tables import COLUMNS
+from nktrace.files.table_columns import COLUMNS
 from nktrace.science.subset_change_cohort import EXACT, MODEL, Comparison, changes_by_kind, cohort_rows, compare_changes
 
 DAYS = (7.0, 14.0, 28.0)
@@ -107,7 +107,7 @@ def test_six_patients_on_one_side() -> None:
     assert (row["median"], row["ci_low"]) == (found.estimate, 0.2)
     assert row["q1"] < row["median"] < row["q3"]
     assert set(row) == set(COLUMNS["cohort"])
-    assert set(found.test_row()) == set(COLUMNS["subset_change_tests"])
+    assert set(found.as_row()) == set(COLUMNS["subset_change_tests"])
 
 
 def test_four_patients_can_show_nothing_and_the_row_says_so() -> None:

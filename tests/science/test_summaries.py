@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from nktrace.files.tables import COLUMNS
+from nktrace.files.table_columns import COLUMNS
 from nktrace.science.summaries import summarise_cohort
 
 PATIENTS = [{"patient": f"P{i}", "arm": "low" if i < 4 else "high"} for i in range(6)]

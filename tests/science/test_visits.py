@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from nktrace.files.tables import COLUMNS
+from nktrace.files.table_columns import COLUMNS
 from nktrace.model.study import Role, Sample
 from nktrace.model.trajectories import CELLS, FRACTION, Series, Visit
 from nktrace.science.visits import Timeline, counted, donor, fractions

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from nktrace.files.tables import COLUMNS, read_rows, read_table
+from nktrace.files.table_columns import COLUMNS
+from nktrace.files.tables import read_rows, read_table
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Plan = Callable[..., dict[str, int]]

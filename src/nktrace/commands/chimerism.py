@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nktrace.files.blanks import read_blanks
+from nktrace.files.chimerism_rows import estimate_cells
 from nktrace.files.choices import from_json, values_of
 from nktrace.files.hla_cuts import read_hla_cuts
 from nktrace.files.lineages import read_lineages
@@ -96,32 +97,19 @@ def _doubts(
 
 
 def _row(row: ChimerismRow) -> dict[str, Any]:
-    estimate = row.estimate
-    return {
+    category = row.estimate.category
+    return estimate_cells(row) | {
         "sample": row.sample,
         "patient": row.patient,
         "day": row.day,
         "population": row.population,
         "events": row.counts.total,
-        "marker_events": row.counts.positive if row.controls else None,
-        "direction": row.direction,
-        "antibody": row.antibody,
-        "false_positive_rate": row.controls.blank.rate_of_total if row.controls else None,
-        "sensitivity": row.controls.donor.rate_of_total if row.controls else None,
-        "donor_fraction": estimate.fraction.value,
-        "ci_low": estimate.fraction.low,
-        "ci_high": estimate.fraction.high,
-        "lob": estimate.limits.lob,
-        "lod": estimate.limits.lod,
-        "loq": estimate.limits.loq,
-        "status": estimate.status.value,
-        "category": estimate.category.value if estimate.category else None,
+        "category": category.value if category else None,
         "donor_cells_per_ul": row.donor_cells.value,
         "donor_cells_ci_low": row.donor_cells.low,
         "donor_cells_ci_high": row.donor_cells.high,
         "change_from_baseline": row.change.value,
         "change_low": row.change.low,
         "change_high": row.change.high,
-        "reason": row.reason,
         "donor": row.donor or None,
     }

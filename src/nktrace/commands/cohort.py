@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     )
     changes = read_table(cohort / "subset_change.tsv", "subset_change")
     tests = list(compare_changes(patients, changes, days=kinetics.days, window=kinetics.window, level=level))
-    write_table(cohort / "subset_change_tests.tsv", "subset_change_tests", (test.test_row() for test in tests))
+    write_table(cohort / "subset_change_tests.tsv", "subset_change_tests", (test.as_row() for test in tests))
     write_table(cohort / "cohort.tsv", "cohort", (*summary, *cohort_rows(tests, level=level)))
     _write_clusters(cohort / "clusters.tsv", args.references, samples, args.results / "samples")
     return 0

@@ -13,6 +13,7 @@ from typing import Any
 from nktrace.commands.hla_cuts import antibodies_of
 from nktrace.commands.whole_way import GatedTube, Source, WholeWay
 from nktrace.files.blanks import read_blanks
+from nktrace.files.chimerism_rows import estimate_cells
 from nktrace.files.choices import from_json
 from nktrace.files.gate_reference import read_gate_reference
 from nktrace.files.gating_table import read_gating_table
@@ -210,23 +211,10 @@ def _row(row: ChimerismRow, gated: int, of_donor: int) -> Row:
     """A row of chimerism_by_antibody.tsv beside what is known of the events: how many were gated, and the donor's."""
     found, controls = row.estimate, row.controls
     known = controls is not None and found.fraction.known
-    return {
+    return estimate_cells(row) | {
         "population": row.population,
-        "antibody": row.antibody,
-        "direction": row.direction,
         "events": gated,
         "donor_events": of_donor,
         "true_fraction": of_donor / gated if gated else None,
-        "marker_events": row.counts.positive if controls else None,
-        "false_positive_rate": controls.blank.rate if controls else None,
-        "sensitivity": controls.donor.rate if controls else None,
-        "donor_fraction": found.fraction.value,
-        "ci_low": found.fraction.low,
-        "ci_high": found.fraction.high,
-        "lob": found.limits.lob,
-        "lod": found.limits.lod,
-        "loq": found.limits.loq,
         "lod_by_counts": lod_by_counts(row.counts, controls, found.limits.lob_events) if known and controls else None,
-        "status": found.status.value,
-        "reason": row.reason,
     }

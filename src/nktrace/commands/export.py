@@ -17,8 +17,9 @@ from nktrace.files.export_text import Redaction
 from nktrace.files.installation import resource
 from nktrace.files.sheet_columns import SAMPLES
 from nktrace.files.sheets import read_study
+from nktrace.files.table_columns import CLUSTERS_BEFORE, CLUSTERS_BEHIND, COLUMNS
 from nktrace.files.table_docs import ColumnDoc, column_docs, table_docs
-from nktrace.files.tables import CLUSTERS_BEFORE, CLUSTERS_BEHIND, COLUMNS, read_rows, read_table, typed
+from nktrace.files.tables import read_rows, read_table, typed
 from nktrace.model.errors import NktraceError
 from nktrace.model.study import Study
 

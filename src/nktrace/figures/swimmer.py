@@ -108,6 +108,7 @@ class _Swimmer:
         return list(zip(happened, middles, rows_of(spans), strict=True))
 
     def draw(self, root: Element, top: float, marks: Mapping[str, Mark]) -> None:
+        """Name, bar, marks and words of the lane, its upper edge at `top`."""
         lane, bar = self.lane, top + _GAP + self.over
         middle = bar + _BAR / 2
         name = lane.name if len(lane.name) <= _NAME else lane.name[: _NAME - 1] + "…"

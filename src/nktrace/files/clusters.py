@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from nktrace.files.atomic import publishing
 from nktrace.files.code import code_digest
-from nktrace.files.tables import CLUSTERS_BEFORE, CLUSTERS_BEHIND, write_rows
+from nktrace.files.table_columns import CLUSTERS_BEFORE, CLUSTERS_BEHIND
+from nktrace.files.tables import write_rows
 from nktrace.model.clusters import NOT_ALIGNED, Cluster, ClusterReference
 from nktrace.model.errors import ReferenceUnusable
 from nktrace.science.cluster_versions import Became

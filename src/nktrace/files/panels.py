@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nktrace.files.cells import CellError, Choice, Column
 from nktrace.files.sheet_text import Row, Sheet, read_sheet
-from nktrace.files.tables import CLUSTERS_BEFORE, CLUSTERS_BEHIND
+from nktrace.files.table_columns import CLUSTERS_BEFORE, CLUSTERS_BEHIND
 from nktrace.model.errors import StudyFaults
 from nktrace.model.panel import Detector, Kind, Panel, marker_key
 

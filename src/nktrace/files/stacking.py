@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nktrace.files.atomic import replacing
-from nktrace.files.tables import COLUMNS
+from nktrace.files.table_columns import COLUMNS
 from nktrace.model.errors import NktraceError
 
 

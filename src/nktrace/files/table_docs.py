@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from nktrace.files.installation import resource
-from nktrace.files.tables import CLUSTERS_BEFORE, CLUSTERS_BEHIND, COLUMNS, NA, read_rows
+from nktrace.files.table_columns import CLUSTERS_BEFORE, CLUSTERS_BEHIND, COLUMNS
+from nktrace.files.tables import NA, read_rows
 from nktrace.model.errors import NktraceError
 
 ANY_TABLE = "*"
@@ -61,7 +62,7 @@ def column_docs(table: str, markers: Sequence[str] = (ANY_MARKER,)) -> dict[str,
 def tables_page() -> str:
     """docs/tables.md."""
     lines = ["# Tables", "", "Every table of results and every column of it. This page is made from"]
-    lines += ["`resources/tables.tsv`, `resources/table_columns.tsv` and `src/nktrace/files/tables.py` by"]
+    lines += ["`resources/tables.tsv`, `resources/table_columns.tsv` and `src/nktrace/files/table_columns.py` by"]
     lines += ["`python -m nktrace.files.study_docs`; edit those. All are UTF-8 text, cells separated by tabs, `NA` for"]
     lines += ["not available. How the numbers are made stands in [methods](methods.md)."]
     for table, (file, row) in table_docs().items():

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nktrace.figures.embedding import RAMP, category_dots, marker_dots
-from nktrace.files.tables import CLUSTERS_BEFORE, CLUSTERS_BEHIND, NA
+from nktrace.files.table_columns import CLUSTERS_BEFORE, CLUSTERS_BEHIND
+from nktrace.files.tables import NA
 from nktrace.model.clusters import AMBIGUOUS, UNASSIGNED
 from nktrace.model.embedding import Embedding
 from nktrace.model.palette import category_colors

@@ -85,7 +85,7 @@ class Comparison:
     q1: float = math.nan
     q3: float = math.nan
 
-    def test_row(self) -> dict[str, Any]:
+    def as_row(self) -> dict[str, Any]:
         return {name: value for name, value in asdict(self).items() if name not in ("q1", "q3")}
 
     def cohort_row(self, *, level: float) -> dict[str, Any]:
