@@ -13,8 +13,8 @@ from nktrace.files.hla_cuts import read_hla_cuts
 from nktrace.files.settings import Settings, part
 from nktrace.files.tables import read_table, write_table
 from nktrace.model.study import Patient, Role
+from tests.commands.chimerism_cohort import BLANK, Cohort
 from tests.commands.hla_tubes import RECIPIENT, Patients, sample
-from tests.commands.test_chimerism import BLANK, Cohort
 
 WITH_A2, WITH_NEITHER = "A*02:01,A*11:01;B*07:02,B*35:01", "A*24:02,A*11:01;B*07:02,B*35:01"
 P1 = Patient(patient="P1", donor="D1", recipient_hla=RECIPIENT, donor_hla=WITH_A2, dose_per_kg=1e6)

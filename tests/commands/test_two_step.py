@@ -10,8 +10,8 @@ import pytest
 
 from nktrace.files.hla_cuts import read_hla_cuts
 from nktrace.model.study import Role
+from tests.commands.chimerism_cohort import P1, PRODUCT, Cohort
 from tests.commands.hla_tubes import sample
-from tests.commands.test_chimerism import P1, PRODUCT, Cohort
 
 LIVER = replace(P1, first_donor_exposure_day=-3.0)
 GRAFT = "graft_cells_possible (donor cells were there before the infusion: origin is not attributable)"
