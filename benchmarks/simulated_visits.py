@@ -31,7 +31,7 @@ LEVEL = 0.95
 SCHEDULE = np.array([0.1, 1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 14.0, 21.0, 28.0, 42.0, 56.0])
 PLATFORMS = ("beads", "dual", "volumetric")
 PIPETTE_CV, ANALYSER_CV, BLANK_CV = 0.02, 0.05, 0.3  # of counting, and of the background between tubes
-SHAPES = ("decay", "brief", "expansion", "plateau", "second infusion", "rejection")
+SHAPES = ("decay", "brief", "expansion", "plateau", "second infusion", "rejection", "flat", "flat, then lost")
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,11 @@ def _donor(shape: str, rng: Rng) -> Callable[[Array], Array]:
         return lambda day: (
             height * (_left(day, decay) + factor * np.where(day >= again, _left(day - again, decay), 0.0))
         )
+    if shape == "flat":  # no day is the highest
+        return lambda day: height + 0 * day
+    if shape == "flat, then lost":
+        ends, half_life = rng.uniform(8, 20), rng.uniform(1, 3)
+        return lambda day: height * _left(day - ends, half_life)
     lost, stays = rng.uniform(6, 25), 2 * height  # rejection: within a day
     return lambda day: stays * _left(day, 40) * _left(day - lost, 0.3)
 
@@ -154,7 +159,7 @@ def _count(population: str, platform: str, cells_per_ul: float, rng: Rng) -> Row
             cells, lymphocytes, wbc_per_ul=analyser, lymphocyte_fraction=1.0, analyser_cv=ANALYSER_CV, level=LEVEL
         )
     values = {"cells_per_ul": found.value, "ci_low": found.low, "ci_high": found.high}
-    return {"population": population, "platform": platform, "reason": ""} | values
+    return {"population": population, "platform": platform, "status": "ok", "reason": ""} | values
 
 
 def _controls(rate: float, rng: Rng) -> Controls:

@@ -2,7 +2,7 @@
 
     python -m benchmarks.trajectories [PATIENTS]
 
-As many patients at each of four sizes of what blood differs from draw to draw, six shapes of the donor's curve, three
+As many patients at each of four sizes of what blood differs from draw to draw, eight shapes of the donor's curve, three
 counting platforms (benchmarks/simulated_visits.py). The truth asked for is the smooth curve at the visit days. Printed:
 coverage of the 95 % interval at the visits and of each quantity where its status is `ok`, and how often it is; beside
 it the shortcut that puts half the limit of detection in place of what was not detected.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from benchmarks.accuracy import f1
 from benchmarks.labelled import cohort
@@ -23,6 +24,7 @@ ONE_IN_FIFTY = {
 }
 
 
+@pytest.mark.slow
 def test_adaptive_cells_at_two_percent_of_nk_are_recovered() -> None:
     rules = read_subset_rules(resource("nk_subsets.tsv"))
     tubes = [tube for tube in cohort("ordinary", seed=11, nk=ONE_IN_FIFTY) if tube.panel.name == "phenotyping"]

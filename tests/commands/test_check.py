@@ -245,3 +245,16 @@ def test_several_donors_of_a_patient_are_named(study, capsys: pytest.CaptureFixt
     code, out, err = check(study, capsys)
     assert code == 2
     assert "'all' has another meaning" in err[0]
+
+
+def test_two_days_of_death_are_a_fault_of_the_event(study, capsys: pytest.CaptureFixture[str]) -> None:
+    sheet = study.path / "config" / "patients.tsv"
+    header, *rows = sheet.read_text().splitlines()
+    study.write("patients.tsv", [f"{header}\tdeath_day", *(f"{row}\t{30 if 'P1' in row else 'NA'}" for row in rows)])
+    study.write("events.tsv", ["patient\tday\tkind", "P1\t33\tdeath"])
+    code, _, err = check(study, capsys)
+    assert code == 2
+    says = "ERROR: config/events.tsv, row 2, column day: the death of P1 is on day 33, and on day 30 in patients.tsv"
+    assert [line.startswith(says) for line in err] == [True]
+    study.replace("events.tsv", "33", "30")
+    assert check(study, capsys)[0] == 0

@@ -113,6 +113,29 @@ def test_change_is_measured_from_a_baseline_that_is_not_the_blank(tmp_path: Path
     assert math.isnan(together["P1_blank", "nk"]["change_from_baseline"])
 
 
+def test_of_two_baselines_the_one_that_is_not_the_blank_serves(tmp_path: Path) -> None:
+    cohort = Cohort(tmp_path, replace(P1, first_donor_exposure_day=-3))
+    cohort.add(sample("P1_early", -4, Role.BASELINE))
+    cohort.add(sample("P1_late", -1, Role.BASELINE), 0.05)
+    cohort.add(PRODUCT, 1.0)
+    cohort.add(sample("P1_d7", 7), 0.15)
+    together, _ = cohort.run()
+    row = together["P1_d7", "nk"]
+    assert row["change_low"] < 0.1 < row["change_high"]
+    assert math.isnan(together["P1_late", "nk"]["change_from_baseline"])
+
+
+def test_a_baseline_that_serves_as_blank_is_named_where_there_is_no_other(tmp_path: Path) -> None:
+    cohort = Cohort(tmp_path)
+    cohort.add(sample("P1_early", -4, Role.BASELINE))
+    cohort.add(PRODUCT, 1.0)
+    cohort.add(sample("P1_d7", 7), 0.15)
+    together, _ = cohort.run()
+    assert math.isnan(together["P1_d7", "nk"]["change_from_baseline"])
+    assert "baseline_is_the_blank" in together["P1_d7", "nk"]["reason"]
+    assert "baseline_is_the_blank" not in together["P1_early", "nk"]["reason"]
+
+
 def test_donor_cells_per_ul_and_the_plausibility_bound(cohort: Cohort) -> None:
     cohort.add(sample("P1_d7", 7), 0.1)
     cohort.counts([("P1_d7", "nk", 500.0, 460.0, 543.0), ("P1_d7", "cd3", 1000.0, 950.0, 1050.0)])

@@ -263,8 +263,34 @@ def test_a_stain_that_failed_is_no_answer(cohort: Cohort) -> None:
     assert math.isnan(nk["donor_fraction"])
     assert "stain_failed" in nk["reason"]
     single = {r["antibody"]: r for r in alone if (r["sample"], r["population"]) == ("P1_d7", "nk")}
+    assert {row["status"] for row in single.values()} == {"indeterminate"}, "it is not known which of the two failed"
     assert "stain_failed" in single["anti-A3"]["reason"]
     assert "failed_stain_not_excluded" in single["anti-A3"]["reason"]
+
+
+@pytest.mark.parametrize("share", [0.03, 0.1])
+def test_donor_cells_that_the_failed_antibody_hides_are_no_confident_negative(cohort: Cohort, share: float) -> None:
+    """Without anti-A2 donor cells are positive for neither: few enough for the tube to look like the recipient's."""
+    cohort.add(sample("P1_d7", 7), share, without_stain=["HLA-A2"])
+    cohort.add(sample("P1_d14", 14), share)
+    together, _ = cohort.run()
+    hidden, seen = together["P1_d7", "nk"], together["P1_d14", "nk"]
+    assert hidden["status"] == "indeterminate"
+    assert "may be anybody's" in hidden["reason"]
+    assert seen["status"] == "quantified"
+    assert "anybody" not in seen["reason"]
+
+
+def test_a_poor_second_antibody_takes_nothing_from_a_good_one(cohort: Cohort) -> None:
+    """A quarter of the recipient's cells lack the marker that anti-A3 is to tell them by."""
+    dim = Cohort(cohort.path)
+    dim.add(BLANK, unmarked_share=0.25)
+    dim.add(PRODUCT, 1.0)
+    dim.add(sample("P1_d7", 7), 0.1, unmarked_share=0.25)
+    together, _ = dim.run()
+    nk = together["P1_d7", "nk"]
+    assert (nk["status"], nk["antibody"]) == ("quantified", "BB7.2")
+    assert nk["ci_low"] < 0.1 < nk["ci_high"]
 
 
 def test_more_double_positive_cells_than_the_controls_have_are_said(cohort: Cohort) -> None:

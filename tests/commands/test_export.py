@@ -86,8 +86,8 @@ def tables() -> dict[str, list[dict[str, Any]]]:
             ci_low=value * 0.9,
             ci_high=value * 1.1,
             platform="dual",
-            reference_low=100.0,
-            reference_high=500.0,
+            reference_low=100.0 if population == "nk" else 1000.0,
+            reference_high=500.0 if population == "nk" else 3000.0,
             grade="2" if population == "lymphocytes" else None,
             status="ok",
         )
@@ -125,9 +125,19 @@ def tables() -> dict[str, list[dict[str, Any]]]:
         ),
     ]
     who = {"who": "J. Roe", "when": "2024-03-14T10:00:00Z", "why": "she asked me to"}
+    thresholds = {"patient": "P1", "measure": "cd3", "unit": "days"}
+    for number, known in enumerate(
+        (
+            {"value": 5.5, "ci_low": 4.0, "ci_high": 7.0, "status": "ok"},
+            {"value": math.inf, "ci_low": 30.0, "ci_high": math.inf, "status": "censored"},
+            {"status": "not_estimable"},
+        )
+    ):
+        kinetics.append(row("kinetics", quantity=f"time_to_threshold:{number}", **thresholds, **known))
+    qc = [row("qc", sample=sample, check="readable", value=9e4, status="pass") for sample, *_ in SAMPLES]
     overrides = [row("overrides", sample="P1-d00", population="nk", scope="sample", **who)]
     found = {"counts": counts, "chimerism": chimerism, "subsets": subsets, "kinetics": kinetics, "overrides": overrides}
-    return {**found, "populations": [row("populations", sample="P1-d00", population="nk", events=40)]}
+    return {**found, "qc": qc, "populations": [row("populations", sample="P1-d00", population="nk", events=40)]}
 
 
 def export(study: Path, *options: str) -> Path:
@@ -211,6 +221,30 @@ def test_values_bounds_status_and_reason_arrive(study: Path) -> None:
     assert {row["sb_day"] for row in rows if row["sb_subset"] == "bright"} == {"0"}
 
 
+def test_never_is_told_from_not_yet(study: Path) -> None:
+    """A cell cannot hold the infinite time of who died before the threshold."""
+    output = export(study, "--format", "redcap") / "redcap"
+    rows = {row["kn_quantity"]: row for row in cells(output / "import.csv") if row["kn_quantity"]}
+    told = {name: (row["kn_value"], row["kn_ci_low"], row["kn_outcome"]) for name, row in rows.items()}
+    assert told == {
+        "cmax": ("12", "", ""),
+        "time_to_threshold_0": ("5.5", "4", "reached"),
+        "time_to_threshold_1": ("", "30", "died_before"),
+        "time_to_threshold_2": ("", "", ""),
+        "time_to_threshold_100": ("", "", "censored"),
+    }
+    fields = {field["Variable / Field Name"]: field for field in cells(output / "data_dictionary.csv")}
+    listed = fields["kn_outcome"]["Choices, Calculations, OR Slider Labels"]
+    assert listed == "reached, reached | censored, censored | died_before, died_before"
+    assert "`kn_outcome`" in (output / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_choices_of_a_status_do_not_depend_on_who_has_it(study: Path) -> None:
+    fields = cells(export(study, "--format", "redcap") / "redcap" / "data_dictionary.csv")
+    listed = {f["Variable / Field Name"]: f["Choices, Calculations, OR Slider Labels"] for f in fields}
+    assert listed["cn_status"] == "ok, ok | warn, warn | fail, fail | not_available, not_available"
+
+
 # --- CDISC ------------------------------------------------------------------------------------------------------------
 
 
@@ -253,6 +287,37 @@ def test_lb_keeps_the_rules_of_sdtm(study: Path) -> None:
         assert test["column"] in column_docs(test["table"])
 
 
+def test_a_tube_without_any_result_is_not_done_and_says_why(study: Path) -> None:
+    """One record of all tests, as SDTM has it, of each tube of the timeline; the others' records stay as they were."""
+    without = lb(study)[0]
+    sheet = study / "config" / "samples.tsv"
+    for name, day, role, fcs in (
+        ("P1-d14", "14.25", "timepoint", "Jane_Roe_torn"),
+        ("P1-gone", "14.25", "timepoint", "gone"),
+        ("D", "NA", "donor", "donor"),
+    ):
+        (study / "data" / f"{fcs}.fcs").write_bytes(b"")
+        line = "\t".join([name, "P1", day, role, "main", "b1", f"{fcs}.fcs", "whole_blood"])
+        sheet.write_text(sheet.read_text(encoding="utf-8") + line + "\n", encoding="utf-8")
+    torn = row("qc", sample="P1-d14", check="readable", status="fail", reason="Jane_Roe_torn.fcs ends too early")
+    write_table(study / "results" / "cohort" / "qc.tsv", "qc", [*tables()["qc"], torn])
+    rows, supplemental = lb(study)
+    found = [r for r in rows if r["LBTESTCD"] == "LBALL"]
+    assert [(r["LBREFID"], r["LBREASND"]) for r in found] == [
+        ("P1-d14", "could not be read: P1-d14 ends too early"),
+        ("P1-gone", "there is no result of this tube"),
+    ]
+    assert {(r["LBSTAT"], r["LBTEST"], r["LBCAT"], r["LBORRES"], r["LBDY"], r["VISITNUM"]) for r in found} == {
+        ("NOT DONE", "Laboratory Test Results", "", "", "", "14.25")
+    }
+    days = {s["IDVARVAL"]: s["QVAL"] for s in supplemental if s["QNAM"] == "RELDAY"}
+    assert {days[r["LBSEQ"]] for r in found} == {"14.25"}
+    unnumbered = [{k: v for k, v in r.items() if k != "LBSEQ"} for r in rows if r["LBTESTCD"] != "LBALL"]
+    assert unnumbered == [{k: v for k, v in r.items() if k != "LBSEQ"} for r in without]
+    (test,) = [t for t in cells(study.parent / "out" / "cdisc-lb" / "tests.csv") if t["LBTESTCD"] == "LBALL"]
+    assert (test["LBTEST"], test["table"], test["column"]) == ("Laboratory Test Results", "", "")
+
+
 def test_results_below_detection_seen_and_not_done(study: Path) -> None:
     rows, supplemental = lb(study)
     of = {(row["LBREFID"], row["LBTESTCD"]): row for row in rows}
@@ -277,6 +342,47 @@ def test_results_below_detection_seen_and_not_done(study: Path) -> None:
     assert long["LBREASND"].startswith("'=HYPERLINK")
 
 
+def test_a_count_of_another_tube_is_exported_once(study: Path) -> None:
+    """The phenotyping tube's own rows and its donor cells stay; what only repeats the counting tube's number goes."""
+    known = {"patient": "P1", "day": 7.5, "platform": "beads", "status": "ok", "cells_per_ul": 200.0}
+    counted = [row("counts", sample="P1-d00", population="nk", **known)]
+    copy = row("counts", sample="P1-d07", population="nk", reason="counted in tube P1-d00; gate warns", **known)
+    own = row("counts", sample="P1-d07", population="nk_dim", reason="joined (nk counted in P1-d00)", **known)
+    write_table(study / "results" / "cohort" / "counts.tsv", "counts", [*counted, copy, own])
+    share = {"patient": "P1", "population": "nk", "donor_fraction": 0.1, "donor_cells_per_ul": 20.0, "lod": 0.01}
+    seen = row("chimerism", sample="P1-d07", day=7.5, status="quantified", **share)
+    write_table(study / "results" / "cohort" / "chimerism.tsv", "chimerism", [seen])
+    found = {(r["LBREFID"], r["LBTESTCD"]): r["LBMETHOD"] for r in lb(study)[0] if r["LBTESTCD"][0] in "CE"}
+    assert set(found) == {("P1-d00", "CNK"), ("P1-d07", "CNKDIM"), ("P1-d07", "ENK")}
+    assert found["P1-d07", "ENK"] == "FLOW CYTOMETRY, BEADS"
+    rows = cells(export(study, "--format", "redcap") / "redcap" / "import.csv")
+    assert [(r["cn_sample"], r["cn_population"]) for r in rows if r["cn_sample"]] == [
+        ("P1-d00", "nk"),
+        ("P1-d07", "nk_dim"),
+    ]
+    export(study, "--format", "parquet")
+    assert parquet.read_table(study.parent / "out" / "parquet" / "counts.parquet").num_rows == 3
+
+
+def test_what_tables_and_gating_tables_say_is_no_formula_either(study: Path) -> None:
+    known = {"sample": "P1-d00", "patient": "P1", "day": 0.0, "cells_per_ul": 400.0, "status": "ok"}
+    counts = [
+        row("counts", population="cd4_t", grade="=1+1", reference_low=313.0, reference_high=1361.0, **known),
+        row("counts", population="lymphocytes", grade="=1+1", reference_low=1313.0, reference_high=1361.0, **known),
+        row("counts", population="@SUM(A1)", **known),
+    ]
+    write_table(study / "results" / "cohort" / "counts.tsv", "counts", counts)
+    torn = row("qc", sample="P1-base", check="readable", status="fail", reason=EVIL)
+    write_table(study / "results" / "cohort" / "qc.tsv", "qc", [torn])
+    write_table(study / "results" / "cohort" / "chimerism.tsv", "chimerism", [])
+    output = export(study)
+    assert "LBALL" in {r["LBTESTCD"] for r in cells(output / "cdisc-lb" / "lb.csv")}
+    for path in output.rglob("*.csv"):
+        for each in cells(path):
+            for value in each.values():
+                assert re.fullmatch(r"-[\d.]+|(?![-=+@\t]).*", value), (path.name, value)
+
+
 def test_donors_of_one_patient_stand_apart(study: Path) -> None:
     mine = tables()["chimerism"][1]
     rows = [{**mine, "donor": donor, "donor_fraction": share} for donor, share in (("D1", 0.2), ("D2", 0.04))]
@@ -287,16 +393,19 @@ def test_donors_of_one_patient_stand_apart(study: Path) -> None:
 
 
 def test_ranges_grades_days_and_flags(study: Path) -> None:
-    rows, _ = lb(study)
+    rows, supplemental = lb(study)
     of = {(row["LBREFID"], row["LBTESTCD"]): row for row in rows}
     nk, lymphocytes = of["P1-d00", "CNK"], of["P1-d00", "CLYM"]
     assert (nk["LBSTNRLO"], nk["LBSTNRHI"], nk["LBNRIND"], nk["LBTOXGR"]) == ("100", "500", "LOW", "")
     assert (lymphocytes["LBNRIND"], lymphocytes["LBTOX"], lymphocytes["LBTOXGR"]) == (
-        *("HIGH", "Lymphocyte count decreased"),
+        *("LOW", "Lymphocyte count decreased"),
         "2",
     )
+    assert "GRADEABS" not in {s["QNAM"] for s in supplemental}
     days = {sample: (of[sample, "CNK"]["VISITNUM"], of[sample, "CNK"]["LBDY"]) for sample, *_ in SAMPLES}
-    assert days == {"P1-blank": ("-4", "-4"), "P1-base": ("-1", "-1"), "P1-d00": ("0", "1"), "P1-d07": ("7.5", "8")}
+    assert days == {"P1-blank": ("-4", "-4"), "P1-base": ("-1", "-1"), "P1-d00": ("0", "1"), "P1-d07": ("7.5", "")}
+    relative = {s["IDVARVAL"]: s["QVAL"] for s in supplemental if s["QNAM"] == "RELDAY"}
+    assert relative == {row["LBSEQ"]: "7.5" for row in rows if row["LBREFID"] == "P1-d07"}
     flagged = {
         flag: [r["LBREFID"] for r in rows if r["LBTESTCD"] == "CNK" and r[flag]] for flag in ("LBLOBXFL", "LBBLFL")
     }
@@ -306,16 +415,40 @@ def test_ranges_grades_days_and_flags(study: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "grade", "shown"),
+    [
+        (300.0, "2", ("LOW", "2", None)),
+        (384.9, "2", ("NORMAL", "", "2")),
+        (384.9, "0", ("NORMAL", "0", None)),
+        (1500.0, "1", ("HIGH", "", "1")),
+        (384.9, None, ("NORMAL", "", None)),
+    ],
+)
+def test_a_count_within_its_range_has_no_toxicity(
+    study: Path, value: float, grade: str | None, shown: tuple[str, str, str | None]
+) -> None:
+    """CTCAE's absolute thresholds lie within some laboratories' ranges."""
+    known = {"sample": "P1-d00", "patient": "P1", "day": 0.0, "population": "cd4_t", "status": "ok"}
+    one = row("counts", cells_per_ul=value, reference_low=313.0, reference_high=1361.0, grade=grade, **known)
+    write_table(study / "results" / "cohort" / "counts.tsv", "counts", [one])
+    rows, supplemental = lb(study)
+    (record,) = [r for r in rows if r["LBTESTCD"] == "CCD4T"]
+    extra = {s["QNAM"]: s["QVAL"] for s in supplemental if s["IDVARVAL"] == record["LBSEQ"]}
+    assert (record["LBNRIND"], record["LBTOXGR"], extra.get("GRADEABS")) == shown
+    assert bool(record["LBTOX"]) is bool(record["LBTOXGR"])
+
+
+@pytest.mark.parametrize(
     ("day", "counted", "words"),
     [
         (-3.0, -3, "3 DAYS BEFORE INFUSION"),
-        (-0.25, -1, "0.25 DAYS BEFORE INFUSION"),
+        (-0.04, None, "0.04 DAYS BEFORE INFUSION"),  # an hour before: the same date, but for one at half past midnight
         (0.0, 1, "DAY OF INFUSION"),
-        (0.9, 1, "0.9 DAYS AFTER INFUSION"),
+        (0.6, None, "0.6 DAYS AFTER INFUSION"),
         (1.0, 2, "1 DAY AFTER INFUSION"),
     ],
 )
-def test_sdtm_has_no_day_zero(day: float, counted: int, words: str) -> None:
+def test_sdtm_has_no_day_zero_and_no_part_of_a_day(day: float, counted: int | None, words: str) -> None:
     assert study_day(day) == counted
     assert visit(day) == words
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -71,18 +72,46 @@ def test_every_row_of_the_sheet_has_its_comparison_or_the_reason(tmp_path: Path)
     assert found[4]["reason"] == "no value of STR"
 
 
+def agreed(tmp_path: Path, tables: list[str]) -> dict[str, dict[str, Any]]:
+    assert main(["agreement", *tables, "--settings", SETTINGS, "--output-dir", str(tmp_path / "cohort")]) == 0
+    rows = read_table(tmp_path / "cohort" / "external_agreement.tsv", "external_agreement")
+    return {line["quantity"]: line for line in rows}
+
+
+@pytest.mark.parametrize(("value", "lod", "counts"), [("1", "0.01", True), ("0.995", "0.01", True), ("1", "", False)])
+def test_complete_chimerism_by_str_counts_by_its_bound(tmp_path: Path, value: str, lod: str, counts: bool) -> None:
+    """STR's "100 % donor" is within its limit of detection of 1; without such a limit nothing is known of it."""
+    fractions = {"P0": (0.02, "0.025"), "P1": (0.1, "0.12"), "P2": (0.3, "0.31"), "P3": (0.6, "0.62")}
+    for patient, (fraction, other) in fractions.items():
+        laid(tmp_path, patient, asked(patient, "STR", other, population="nk"), fraction=fraction)
+    laid(tmp_path, "P4", asked("P4", "STR", value, lod=lod, population="nk"), fraction=0.82)
+    found = agreed(tmp_path, [f"{tmp_path}/P{number}.tsv" for number in range(5)])
+    assert all(math.isfinite(found["bias"][name]) for name in ("value", "ci_low", "ci_high"))
+    assert math.isfinite(found["limit_low"]["value"])
+    assert [found["bias"][name] for name in ("n_pairs", "n_patients", "n_censored", "n_left_out")] == (
+        [5, 5, 1, 0] if counts else [4, 4, 0, 1]
+    )
+    assert ("4 of 5 pairs" in (found["concordance"]["note"] or "")) is counts
+
+
+def test_flow_at_one_is_a_bound_too(tmp_path: Path) -> None:
+    for number, fraction in enumerate((0.02, 0.1, 0.3, 1.0)):
+        patient = f"P{number}"
+        value = f"{0.95 * fraction:.4f}"
+        laid(tmp_path, patient, asked(patient, "STR", value, population="nk"), fraction=fraction)
+    found = agreed(tmp_path, [f"{tmp_path}/P{number}.tsv" for number in range(4)])
+    assert found["bias"]["n_censored"] == 1
+    assert found["bias"]["ci_low"] < found["bias"]["value"] < found["bias"]["ci_high"]
+
+
 def test_agreement_is_over_patients(tmp_path: Path) -> None:
     for number, fraction in enumerate((0.02, 0.05, 0.1, 0.2, 0.3)):
         patient = f"P{number}"
         value = f"{fraction * (1.3 if number % 2 else 1.2):.4f}"
         laid(tmp_path, patient, asked(patient, "ddPCR", value, population="nk"), fraction=fraction)
     tables = [str(tmp_path / f"P{number}.tsv") for number in range(5)]
-    assert main(["agreement", *tables, "--settings", SETTINGS, "--output-dir", str(tmp_path / "cohort")]) == 0
+    found = agreed(tmp_path, tables)
     assert len(read_table(tmp_path / "cohort" / "external_chimerism.tsv", "external_chimerism")) == 5
-    found = {
-        line["quantity"]: line
-        for line in read_table(tmp_path / "cohort" / "external_agreement.tsv", "external_agreement")
-    }
     assert found["bias"]["ci_low"] < found["bias"]["value"] < found["bias"]["ci_high"] < 0
     assert 0.9 < found["concordance"]["value"] < 1
     assert found["bias"]["n_patients"] == 5

@@ -127,6 +127,8 @@ def test_trajectories_follow_all_donors_and_each_that_is_told_apart_from_its_fir
         ("donor_nk:D1", 3.0),
         ("donor_nk:D1", 10.0),
     }
+    (before,) = [row for row in rows if (row["measure"], row["day"]) == ("donor_nk:D1", -1.0)]
+    assert before["reason"] == "before the first cells of this donor"
     assert seen["donor_nk", 10.0] == pytest.approx(74, abs=8)
     assert seen["donor_nk:D1", 10.0] == pytest.approx(20, abs=4)
     kinetics = read_table(tmp_path / "kinetics.tsv", "kinetics")

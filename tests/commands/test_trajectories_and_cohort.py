@@ -107,7 +107,8 @@ def test_kinetics_read_off_the_same_curve(results: Path) -> None:
     assert found["donor_nk", "first_below"]["value"] == 28
     assert found["donor_nk", "half_life_days"]["status"] == "ok"
     reached = found["nk", "time_to_threshold:100"]
-    assert (reached["ci_low"], reached["ci_high"]) == (7, 14)
+    assert (reached["ci_low"], reached["ci_high"]) == (7, 21)
+    assert "day 7 to 14 by the values, with probability 0." in reached["reason"]
     fitted = read_table(results / "patients" / "P1" / "trajectories.tsv", "trajectories")
     week = next(row for row in fitted if row["measure"] == "donor_nk" and row["day"] == 7)
     assert found["donor_nk", "day_7"]["value"] == pytest.approx(week["fitted"], rel=1e-6)

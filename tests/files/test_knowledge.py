@@ -41,6 +41,17 @@ def test_ranges_and_grades_are_those_published() -> None:
     assert grades["cd4_t", "3"] == (50, 200)
 
 
+def test_rare_proteins_are_exceptions_of_what_is_marked(tmp_path: Path) -> None:
+    table = read_antibodies(resource("hla_antibodies.tsv"))
+    assert {str(target) for target in table["anti-Bw4"].rare} >= {"B*08:02", "B*27:08"}
+    assert not {"B*15:13", "B*15:16", "B*15:17"} & {str(target) for target in table["anti-Bw6"].rare}
+    header = "antibody\tspecificity\treacts\trare\tcross_reacts\tcondition\tsource"
+    rows = [f"{number}\tmine\tB*07 !B*07:05\t{rare}\tNA\tNA\tours" for number, rare in enumerate(("B*07", "B*07:06"))]
+    with pytest.raises(StudyFaults) as caught:
+        read_antibodies(written(tmp_path / "a.tsv", header, *rows, "x\tmine\tB*07 !B*07:05\t!B*07:05\tNA\tNA\tours"))
+    assert [(fault.row, fault.column) for fault in caught.value.faults] == [(2, "rare"), (3, "rare"), (4, "rare")]
+
+
 def test_all_faults_of_a_table_are_told_at_once(tmp_path: Path) -> None:
     path = written(
         tmp_path / "hla_antibodies.tsv",

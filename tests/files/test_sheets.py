@@ -268,3 +268,11 @@ def test_two_thousand_samples_are_read_without_heavy_imports(written_study) -> N
         [sys.executable, "-c", code, str(written_study.path)], capture_output=True, text=True, check=True
     )
     assert done.stdout == "2000 []\n"
+
+
+def test_a_death_among_the_events_is_the_patients_death_day(written_study) -> None:
+    written_study.write("events.tsv", ["patient\tday\tkind", "P1\t40\tinfection", "P1\t41\tdeath"])
+    assert read_study(written_study.path)[0].patients["P1"].death_day == 41
+    written_study.write("events.tsv", ["patient\tday\tkind", "P1\t41\tdeath", "P1\t41\tdeath", "P1\t42\tdeath"])
+    (found,) = faults_of(written_study)
+    assert "config/events.tsv, row 4, column day: the death of P1 is on day 42, and on day 41 in row 2" in found

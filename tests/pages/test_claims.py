@@ -104,8 +104,28 @@ def test_two_patients_have_no_median_and_three_no_quartiles() -> None:
     assert math.isnan(of_two["q1"])
     assert (of_three["median"], math.isnan(of_three["q3"])) == (3.1, True)
     assert (of_four["q1"], of_four["q3"]) == (3.0, 3.2)
-    share = row("cohort", n=2, median=0.5, method="proportion, Clopper-Pearson")
-    assert carried(share)["median"] == 0.5
+
+
+def test_neither_method_nor_note_brings_the_median_of_few_back() -> None:
+    """Turnbull's median of one patient is the middle between two of its visits."""
+    note = "days; median in (4, 7]; no band under n = 10; left out: P1 (already above; platform dual)"
+    known = {"median": 5.5, "q1": 5.5, "q3": 5.5, "method": "Turnbull, interval-censored", "note": note}
+    of_one, of_three = (carried(row("cohort", n=n, **known), reached=1) for n in (1, 3))
+    assert all(math.isnan(of_one[name]) for name in ("median", "q1", "q3"))
+    assert (of_one["count"], of_one["note"]) == (
+        *("1 of 1",),
+        "days; no band under n = 10; left out: P1 (already above; platform dual)",
+    )
+    assert (of_three["median"], math.isnan(of_three["q1"]), of_three["count"]) == (5.5, True, "")
+    change = row("cohort", n=2, median=0.4, method="signed rank, exact; Hodges-Lehmann")
+    assert math.isnan(carried(change)["median"])
+
+
+def test_a_share_of_two_patients_is_a_count() -> None:
+    share = row("cohort", n=2, median=0.5, ci_low=0.0126, ci_high=0.987, method="proportion, Clopper-Pearson")
+    assert carried(share)["count"] == "1 of 2 (0.0126 to 0.987)"
+    assert carried({**share, "n": 4})["count"] == ""
+    assert carried({**share, "n": 4})["median"] == 0.5
 
 
 def test_a_status_is_not_called_by_the_name_of_a_quantity(six: Cohort) -> None:

@@ -77,9 +77,10 @@ def test_donor_cells_that_were_never_found() -> None:
 
 
 def test_donor_cells_that_are_still_there_are_not_given_an_end() -> None:
-    last = [line | {"status": "censored"} if line["quantity"] == "tlast" else line for line in kinetics()]
+    open_end = {"status": "censored", "reason": "still detected at the last visit that tells (day 7); no more known"}
+    last = [line | open_end if line["quantity"] == "tlast" else line for line in kinetics()]
     text = Page(patient_page(a_patient(), **patient_values() | {"kinetics": last})).text
-    assert "For how long? day 7 still detected at the last visit" in text
+    assert "For how long? day 7 still detected at the last visit that tells (day 7)" in text
 
 
 def test_a_liver_graft_before_the_infusion_takes_away_the_origin() -> None:

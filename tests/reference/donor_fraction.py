@@ -15,9 +15,6 @@ def donor_fraction_by_sampling(
         upper = rng.beta(positive + 1, events - positive, draws)
         return np.where(rng.random(draws) < 0.5, lower, upper)
 
-    def jeffreys(positive: int, events: int) -> np.ndarray:
-        return rng.beta(positive + 0.5, events - positive + 0.5, draws)
-
-    p, a, b = mid_p(*sample), jeffreys(*blank), jeffreys(*donor)
+    p, a, b = mid_p(*sample), mid_p(*blank), mid_p(*donor)
     low, high = np.quantile((p - a) / (b - a), [0.025, 0.975])
     return float(low), float(high)

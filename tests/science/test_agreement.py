@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from scipy.special import expit, logit
-from scipy.stats import pearsonr
+from scipy.stats import nct, pearsonr, t
 
 from nktrace.science.agreement import Pair, agreement, lin
 
@@ -44,7 +44,7 @@ def test_bias_and_limits_are_those_of_the_differences() -> None:
     got = found(some)
     assert got["bias"][0] == pytest.approx(differences.mean(), abs=1e-9)
     half = (got["limit_high"][0] - got["limit_low"][0]) / 2
-    assert half == pytest.approx(1.96 * differences.std(ddof=1), rel=0.01)
+    assert half == pytest.approx(1.96 * differences.std(ddof=1), rel=0.005)
     assert all(low < value < high for value, low, high in got.values())
 
 
@@ -85,6 +85,63 @@ def test_lin_is_pearson_where_both_methods_have_the_same_mean_and_spread() -> No
     assert math.isnan(lin(np.ones(3), np.ones(3)))
 
 
+def test_limits_of_one_pair_per_patient_are_the_textbooks() -> None:
+    """Bland and Altman 1999: mean ± 1.96 sd with n - 1; the interval of a limit is near Carkeet's exact one."""
+    three = [Pair(patient=str(d), flow=(expit(d),) * 2, other=(0.5, 0.5)) for d in (0.1, 0.1001, 0.6)]
+    got = found(three)
+    assert (got["limit_high"][0] - got["limit_low"][0]) / 2 == pytest.approx(0.566, abs=0.001)
+    assert math.isnan(got["limit_low"][1])
+    for n in (6, 10, 30):
+        some = pairs(n, 1, seed=n)
+        differences = np.array([pair.apart[0] for pair in some])
+        mean, sd = differences.mean(), differences.std(ddof=1)
+        got = found(some)
+        value, low, high = got["limit_high"]
+        assert value == pytest.approx(mean + 1.959964 * sd)
+        exact = [mean + sd * nct.ppf(p, n - 1, 1.959964 * math.sqrt(n)) / math.sqrt(n) for p in (0.025, 0.975)]
+        assert low < exact[0] + 0.05 * sd
+        assert high > exact[1] - 0.15 * sd
+        assert high - low < 1.2 * (exact[1] - exact[0])
+        assert got["bias"][1] == pytest.approx(mean - t.ppf(0.975, n - 1) * sd / math.sqrt(n))
+
+
+@pytest.mark.parametrize(
+    ("patients", "visits", "between", "within"), [(6, 1, 0.3, 0.4), (6, 4, 0.5, 0.1), (10, 3, 0.1, 0.5)]
+)
+def test_limits_and_their_intervals_hold_for_few_patients_with_repeated_pairs(
+    patients: int, visits: int, between: float, within: float
+) -> None:
+    sd = math.hypot(between, within)
+    truth = {"bias": 0.2, "limit_low": 0.2 - 1.96 * sd, "limit_high": 0.2 + 1.96 * sd}
+    runs = [found(pairs(patients, visits, between=between, within=within, seed=seed)) for seed in range(300)]
+    for quantity, true in truth.items():
+        assert np.mean([got[quantity][1] <= true <= got[quantity][2] for got in runs]) > 0.92
+    halves = [(got["limit_high"][0] - got["limit_low"][0]) / 2 for got in runs]
+    assert math.sqrt(np.mean(np.square(halves))) == pytest.approx(1.96 * sd, rel=0.05)
+    assert max(got["limit_high"][2] for got in runs) < 0.2 + 12 * sd
+
+
+def test_intervals_hold_where_values_are_below_limits() -> None:
+    runs = [found(pairs(10, 2, between=0.3, within=0.4, lod=0.01, seed=seed)) for seed in range(20)]
+    truth = {"bias": 0.2, "limit_low": 0.2 - 1.96 * 0.5, "limit_high": 0.2 + 1.96 * 0.5}
+    for quantity, true in truth.items():
+        assert np.mean([got[quantity][1] <= true <= got[quantity][2] for got in runs]) > 0.85
+
+
+def test_all_of_the_donor_is_a_bound_and_not_a_number() -> None:
+    """A fraction of 1 has no logit: it lies between a bound and 1, or nothing is known of it."""
+    some = pairs(8, 1)
+    full = Pair(patient="P9", flow=(0.98, 0.98), other=(0.99, 1.0))
+    got = found([*some, full])
+    assert all(math.isfinite(end) for row in got.values() for end in row)
+    assert got["bias"][0] < found(some)["bias"][0]
+    assert list(agreement([*some, full], level=0.95))[-1].note == "of the 8 of 9 pairs with both values measured"
+    for nothing in ((1.0, 1.0), (0.0, 0.0), (math.nan, 1.0)):
+        unknown = Pair(patient="P9", flow=(0.98, 0.98), other=nothing)
+        assert not unknown.known
+        assert found([*some, unknown]) == found(some)
+
+
 def test_too_few_patients_give_no_interval_and_a_note() -> None:
     got = list(agreement(pairs(2, 5), level=0.95))
     assert [row.quantity for row in got] == ["bias", "limit_low", "limit_high", "concordance"]
@@ -94,6 +151,7 @@ def test_too_few_patients_give_no_interval_and_a_note() -> None:
     four = list(agreement(pairs(4, 2), level=0.95))
     assert "5 patients" in four[-1].note
     assert not math.isnan(four[0].value.low)
+    assert all(math.isnan(row.value.low) and "6 patients" in row.note for row in four[1:3])
 
 
 def test_pairs_of_which_nothing_is_known_change_nothing() -> None:

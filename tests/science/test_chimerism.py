@@ -30,9 +30,13 @@ def controls(blank: tuple[int, int] = (5, 20_000), donor: tuple[int, int] = (492
 
 
 def judged(positive: int, events: int, given: Controls | None = None) -> Estimate:
+    return judged_of(counts(positive, events), given or controls())
+
+
+def judged_of(sample: MarkerCounts, given: Controls) -> Estimate:
     return estimate(
-        counts(positive, events),
-        given or controls(),
+        sample,
+        given,
         level=0.95,
         min_separation=0.8,
         min_events=50,
@@ -255,3 +259,58 @@ def test_controls_of_two_batches_share_no_error() -> None:
     shared = change(counts(300, 10_000), one, counts(200, 10_000), one, level=0.95)
     apart = change(counts(300, 10_000), one, counts(200, 10_000), other, level=0.95)
     assert apart.high - apart.low > 1.15 * (shared.high - shared.low)
+
+
+def test_the_interval_covers_beside_a_small_blank_without_background() -> None:
+    """A blank without a positive event leaves it open that there is no background at all."""
+    rng, repeats, held = np.random.default_rng(5), 150, 0
+    for _ in range(repeats):
+        sample = counts(int(rng.binomial(20_000, 0.95 * 0.005)), 20_000)
+        found = donor_fraction(sample, controls((0, 300), (int(rng.binomial(5_000, 0.95)), 5_000), cv=0.5))
+        held += found.low <= 0.005 <= found.high
+    assert held / repeats >= 0.95 - 3.5 * math.sqrt(0.95 * 0.05 / repeats)
+
+
+@pytest.mark.parametrize("fraction", [0.95, 0.99, 1.0])
+def test_false_positives_among_donor_cells_scatter_between_tubes_too(fraction: float) -> None:
+    """By an antibody against the recipient a donor cell that stains looks like the recipient's."""
+    rng, repeats, held = np.random.default_rng(7), 120, 0
+
+    def false_positive() -> float:
+        return 0.005 * float(rng.gamma(4, 0.25))
+
+    for _ in range(repeats):
+        donor = int(rng.binomial(20_000, fraction))
+        seen = int(rng.binomial(donor, 1 - false_positive()) + rng.binomial(20_000 - donor, 0.01))
+        reference = counts(int(rng.binomial(5_000, 1 - false_positive())), 5_000)
+        given = Controls(blank=counts(200, 20_000), donor=reference, blank_cv=0.5, donor_cv=0.5)
+        found = donor_fraction(counts(seen, 20_000), given)
+        held += found.low <= fraction <= found.high
+    assert held / repeats >= 0.95 - 3.5 * math.sqrt(0.95 * 0.05 / repeats)
+
+
+@pytest.mark.parametrize(("now", "then"), [(0.01, 0.0), (0.0, 0.01), (1.0, 0.9)])
+def test_a_change_from_or_to_an_end_is_covered_and_holds_its_point(now: float, then: float) -> None:
+    rng, repeats, held = np.random.default_rng(3), 150, 0
+    for _ in range(repeats):
+        given = controls((int(rng.binomial(20_000, 0.002)), 20_000), (int(rng.binomial(5_000, 0.95)), 5_000))
+        drawn = [counts(int(rng.binomial(20_000, 0.002 * (1 - f) + 0.95 * f)), 20_000) for f in (now, then)]
+        found = change(drawn[0], given, drawn[1], given, level=0.95)
+        held += found.low <= now - then <= found.high
+        assert found.low <= found.value <= found.high
+    assert held / repeats >= 0.95 - 3.5 * math.sqrt(0.95 * 0.05 / repeats)
+
+
+def test_cells_that_may_be_anybodys_widen_the_interval_to_both_sides() -> None:
+    given = Controls(
+        blank=MarkerCounts(events=9_800, positive=5, unclear=200, neither=200),
+        donor=MarkerCounts(events=4_900, positive=4_895, unclear=100, neither=100),
+    )
+    usual = MarkerCounts(events=8_800, positive=2_640, unclear=1_200, neither=1_200)
+    odd = MarkerCounts(events=8_800, positive=2_640, unclear=1_200, neither=1_200, hidden=0.1)
+    narrow, wide = donor_fraction(usual, given), donor_fraction(odd, given)
+    assert wide.value == narrow.value
+    assert wide.low == pytest.approx(0.9 * narrow.low, abs=0.003)
+    assert wide.high == pytest.approx(0.9 * narrow.high + 0.1, abs=0.003)
+    none = MarkerCounts(events=8_800, positive=0, unclear=1_200, neither=1_200, hidden=0.1)
+    assert judged_of(none, given).status is ChimerismStatus.INDETERMINATE

@@ -9,12 +9,13 @@ import pytest
 from nktrace.files.installation import resource
 from nktrace.files.knowledge import read_grades
 from nktrace.model.intervals import Interval
-from nktrace.model.study import Role, Sample
+from nktrace.model.study import Patient, Role, Sample
 from nktrace.model.trajectories import Quantity
 from nktrace.science.grade_days import days_within, grade_days
 from nktrace.science.visits import Timeline
 
 GRADES = read_grades(resource("grades.tsv"))
+UNKNOWN_SEX = Patient(patient="P1")
 Visit = tuple[float, float]
 
 
@@ -31,12 +32,13 @@ def rows_of(visits: list[Visit], **changes: Any) -> list[dict[str, Any]]:
     ]
 
 
-def days_of(rows: list[dict[str, Any]]) -> dict[str, Quantity]:
+def days_of(rows: list[dict[str, Any]], patient: Patient = UNKNOWN_SEX) -> dict[str, Quantity]:
     samples = [
         Sample(sample=row["sample"], patient="P1", day=row["day"], role=Role.TIMEPOINT, panel="p", batch="b", fcs="f")
         for row in rows
     ]
-    return {quantity.name: quantity for _, quantity in grade_days(Timeline(samples), rows, GRADES)}
+    found = grade_days(Timeline(samples), rows, GRADES, patient=patient)
+    return {quantity.name: quantity for _, quantity in found}
 
 
 def test_between_two_visits_the_count_runs_straight_on_the_log_scale() -> None:
@@ -96,6 +98,10 @@ def test_without_a_limit_of_normal_the_grades_that_need_it_are_refused() -> None
     assert refused == {"days_in_grade:0", "days_in_grade:1"}
     assert "sex and age" in found["days_in_grade:1"].reason
     assert found["days_in_grade:4"].value.value == 7
+    boy = days_of(
+        rows_of([(0, 150.0), (7, 150.0)], reference_low=math.nan), Patient(patient="P1", sex="M", age_years=12)
+    )
+    assert boy["days_in_grade:1"].reason == "no reference range for M, 12 years"
 
 
 def test_a_normal_range_that_reaches_below_a_threshold_leaves_grade_1_no_room() -> None:
@@ -115,6 +121,15 @@ def test_counts_of_doubtful_quality_and_of_another_platform_are_left_out_and_sai
     found = days_of([*good, *failed, *flagged, *rows_of([(4, 900.0)], platform="dual")])
     assert found["days_in_grade:3"].value == Interval(14, 14, 14)
     assert "platform beads; 2 count(s) of doubtful quality left out" in found["days_in_grade:3"].reason
+
+
+def test_a_count_taken_over_and_one_by_an_undeclared_volume_are_no_visits() -> None:
+    good = rows_of([(0, 300.0), (7, 300.0)])
+    copied = rows_of([(14, 300.0)], reason="counted in tube C14")
+    washed = rows_of([(21, 10.0)], status="warn", reason="volume by the file's $VOL: 80 uL, which holds for unwashed")
+    found = days_of([*good, *copied, *washed])["days_in_grade:3"]
+    assert (found.value, found.n_points) == (Interval(7, 7, 7), 2)
+    assert "1 count(s) of doubtful quality left out" in found.reason
 
 
 def test_one_visit_has_no_days() -> None:

@@ -79,6 +79,29 @@ def test_bw4_and_bw6_are_decided_per_allele() -> None:
         assert (marks(bw4, typing), marks(bw6, typing)) == (True, False), split
 
 
+def test_a_rare_protein_of_a_typed_group_is_a_caution_and_no_verdict() -> None:
+    """B8 has Bw6 but for two proteins that hardly anybody has: a serological typing is decided, and that is said."""
+    verdict = ask("anti-Bw4", "A9,A1;B7,B8", "A1,A3;B7,B8")
+    assert (verdict.direction, verdict.deciding) == (Direction.DONOR_POSITIVE, ("donor A9",))
+    assert verdict.caution == "holds unless recipient B8 is B*08:02 or B*08:03 (rare)"
+    assert ask("anti-Bw4", "A1;B*27", "A1;B18,B22").caution == (
+        "holds unless donor B*27 is B*27:08 or B*27:12 or B*27:18, "
+        "recipient B18 is B*18:09, recipient B22 is B*56:07 (rare)"
+    )
+    assert ask("anti-Bw6", "A1;B8,B7", "A1;B44").caution == "holds unless recipient B44 is B*44:06 or B*44:09 (rare)"
+    # who is typed to the protein is told for sure
+    assert ask("anti-Bw4", "A*24:02;B*07:02,B*08:01", "A*01:01;B*07:02,B*08:01").caution == ""
+    assert ask("anti-Bw4", "A*24:02;B*07:02", "A*01:01;B*08:02,B*07:02").information is Information.UNINFORMATIVE
+
+
+def test_a_truly_mixed_group_stays_undecided() -> None:
+    for name in ("anti-Bw4", "anti-Bw6"):
+        for written in ("B15", "B*15", "B70", "B12", "B21", "B*15:XX"):
+            assert marks(ANTIBODIES[name], parse_typing(f"A1;{written},{written}")) is None, (name, written)
+        for split in ("B62", "B71", "B72", "B75", "B76"):
+            assert marks(ANTIBODIES[name], parse_typing(f"A1;{split}")) is (name == "anti-Bw6"), (name, split)
+
+
 def test_a_homozygotes_allele_decides_once() -> None:
     assert ask("BB7.2", "A*02:01,A*02:01", "A*01:01,A*03:01").deciding == ("donor A*02:01",)
 

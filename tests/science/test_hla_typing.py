@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 
 import pytest
 from hypothesis import given
@@ -43,6 +44,18 @@ def test_a_typing_is_read_in_every_usual_writing() -> None:
         ("B*17", "B17"),
         ("B*5", "B5"),
         ("A2(28)", "A*02"),
+        ("DR17(4)", "DR17"),
+        ("DRw17(3)", "DR17"),
+        ("C*10", "C*03"),
+        ("C*0901", "C*03"),
+        ("A*92:01", "A*02"),
+        ("A*9201", "A*02"),
+        ("B*95:01", "B*15"),
+        ("A*002:01", "A*02"),
+        ("A**02", "A*02"),
+        ("A*24:09 N", "A*24:09N"),
+        ("A*02:ab", "A*02:AB"),
+        ("A*01:01/02", "A*01"),
     ],
 )
 def test_a_wrong_writing_is_refused_with_the_nearest_valid_form(written: str, near: str) -> None:
@@ -52,8 +65,34 @@ def test_a_wrong_writing_is_refused_with_the_nearest_valid_form(written: str, ne
     assert f"'{near}'" in str(caught.value)
 
 
-@pytest.mark.parametrize("written", ["02:01", "blank", "NT", "A*01:01+A*02:01"])
+@pytest.mark.parametrize("written", ["02:01", "blank", "NT", "A*00:00", "A*99", "A*12", "A*02:01/03:01"])
 def test_no_form_is_made_up_for_what_is_like_none(written: str) -> None:
+    with pytest.raises(TypingError) as caught:
+        parse_typing(written)
+    assert "did you mean" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "near"),
+    [
+        ("A*02:01|A*03:01", "A*02:01,A*03:01"),
+        ("A*02:01 A*03:01", "A*02:01,A*03:01"),
+        ("A*02:01A*03:01", "A*02:01,A*03:01"),
+        ("A*0201+A*0301", "A*02:01,A*03:01"),
+        ("A*02:01/A*03:01", "A*02:01,A*03:01"),
+        ("HLA-A*02:01 HLA-DRB1*15:01", "A*02:01,DRB1*15:01"),
+        ("A2-Cw7", "A2,Cw7"),
+        ("A*02:01 -", "A*02:01,-"),
+    ],
+)
+def test_a_missing_comma_is_suggested(written: str, near: str) -> None:
+    with pytest.raises(TypingError, match=f"did you mean '{re.escape(near)}'"):
+        parse_typing(written)
+
+
+@pytest.mark.parametrize("written", ["A*42", "A*70:01", "B*09", "B*84:01", "C*13:01", "C*99"])
+def test_no_other_group_is_guessed(written: str) -> None:
+    """More than one group is as near: a wrong guess would be taken over."""
     with pytest.raises(TypingError) as caught:
         parse_typing(written)
     assert "did you mean" not in str(caught.value)
@@ -71,8 +110,17 @@ def test_a_split_may_name_its_broad_antigen() -> None:
         ("40",),
         ("38",),
     ]
-    with pytest.raises(TypingError):
-        parse_typing("A24(10)")
+    for wrong in ("A24(10)", "Cw7(w3)", "DR17(2)", "DQ2(3)"):
+        with pytest.raises(TypingError):
+            parse_typing(wrong)
+
+
+def test_splits_of_c_dr_and_dq_are_regular() -> None:
+    """WHO serology writes them so, and a study must not stop at a locus that no antibody marks."""
+    typing = parse_typing("A2,A3;Cw9(w3),Cw10(3);DR17(3),DR13(w6);DQ7(3),DQ5(1)")
+    assert [(a.locus, a.groups) for a in typing.alleles if a.locus == "C"] == [("C", ("03",))] * 2
+    assert [a.locus for a in typing.alleles[4:]] == ["DR", "DR", "DQ", "DQ"]
+    assert parse_typing("Cw9,Cw10").alleles[1].groups == ("03",)
 
 
 def test_a_dash_is_a_second_equal_allele() -> None:
@@ -94,7 +142,7 @@ def test_no_text_breaks_the_parser(text: str) -> None:
         assert all(allele.written in text for allele in parse_typing(text).alleles)
 
 
-@given(st.sampled_from("AB").flatmap(lambda locus: st.tuples(st.just(locus), st.sampled_from(sorted(GROUPS[locus])))))
+@given(st.sampled_from("ABC").flatmap(lambda locus: st.tuples(st.just(locus), st.sampled_from(sorted(GROUPS[locus])))))
 def test_every_group_is_read_as_molecule_and_as_target(place: tuple[str, str]) -> None:
     locus, group = place
     assert parse_typing(f"{locus}*{group}").alleles[0].groups == (group,)

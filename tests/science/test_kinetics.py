@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from nktrace.model.intervals import Interval
+from nktrace.model.intervals import UNKNOWN, Interval
 from nktrace.model.trajectories import CELLS, Curve, Quantity, Series, Visit
 from nktrace.science.kinetics import area, kinetics
 
@@ -24,9 +24,15 @@ def visit(day: float, value: float | None, *, baseline: bool = False, quantified
     return Visit(day=day, observed=observed, quantified=quantified, after=not baseline, baseline=baseline)
 
 
-def read(*visits: Visit, measure: str = "donor_nk", baseline: float | None = None) -> dict[str, Quantity]:
+def uncounted(day: float, found: bool | None) -> Visit:
+    return Visit(day=day, observed=UNKNOWN, found=found)
+
+
+def read(
+    *visits: Visit, measure: str = "donor_nk", baseline: float | None = None, elsewhere: tuple[Visit, ...] = ()
+) -> dict[str, Quantity]:
     """Quantities from draws that all but equal the values (limits: half)."""
-    series = Series(patient="P", measure=measure, unit=CELLS, platform="beads", visits=visits)
+    series = Series(patient="P", measure=measure, unit=CELLS, platform="beads", visits=visits, elsewhere=elsewhere)
     after = series.after
     values = np.array([v.observed.value * (0.5 if v.censored else 1.0) for v in after])
     noise = np.exp(0.001 * np.random.default_rng(0).standard_normal((400, values.size)))
@@ -202,3 +208,34 @@ def test_a_limit_of_detection_is_no_peak() -> None:
     assert found["cmax"].value.high == pytest.approx(3.6, abs=0.1)
     assert "may hide" in found["cmax"].reason
     assert (found["tmax"].value.value, found["tmax"].value.high) == (1.0, 28.0)
+
+
+def test_cells_that_were_found_without_a_count_were_found() -> None:
+    found = read(*DECAY[:5], uncounted(21, True), uncounted(28, False), uncounted(35, None))
+    assert (found["tlast"].value.value, found["tlast"].status, found["tlast"].n_points) == (21, "ok", 7)
+    assert found["first_below"].value == Interval(28, 21, 28)
+    for name in ("cmax", "auc"):
+        assert "detected on day 21 without a usable count on this platform" in found[name].reason
+    assert found["auc"].reason.startswith("day 1 to 15")
+
+
+def test_cells_that_were_found_on_another_platform_were_found() -> None:
+    found = read(visit(7, None), visit(14, None), elsewhere=(visit(1, 15.0), visit(2, 12.0)))
+    assert (found["tlast"].value.value, found["tlast"].status) == (2, "ok")
+    assert found["first_below"].value == Interval(7, 2, 7)
+    assert found["cmax"].status == "not_estimable"
+    assert found["cmax"].reason == "detected on day 1, 2 without a usable count on this platform"
+
+
+def test_the_last_visit_that_tells_is_not_the_last_visit() -> None:
+    found = read(visit(1, 4.0), visit(7, 5.0), uncounted(14, None), uncounted(21, None))
+    assert found["tlast"].reason == "still detected at the last visit that tells (day 7); no finding on day 14, 21"
+    assert found["first_below"].reason == "not by day 7; no finding on day 14, 21"
+    assert read(visit(1, 4.0), visit(7, 5.0))["tlast"].reason == "still detected at the last visit"
+
+
+def test_not_found_where_nothing_was_counted_is_not_found() -> None:
+    found = read(uncounted(1, False), uncounted(7, False))
+    assert (found["tlast"].status, found["tlast"].n_points) == ("not_estimable", 2)
+    assert found["tlast"].reason == "under the limit of detection at every visit"
+    assert read(uncounted(1, None))["tlast"].n_points == 0

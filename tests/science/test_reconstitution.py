@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nktrace.model.intervals import Interval
-from nktrace.model.trajectories import CELLS, Quantity, Series, Visit, Waiting
+from nktrace.model.trajectories import CELLS, Curve, Quantity, Series, Visit, Waiting
 from nktrace.science.reconstitution import time_to_threshold, turnbull, waiting
 
 INF = math.inf
@@ -83,9 +83,17 @@ def visit(day: float, value: float, *, baseline: bool = False, censored: bool = 
     )
 
 
-def reach(*visits: Visit, confirm: bool = True, followup: float = math.nan, death: float = math.nan) -> Quantity:
+def reach(
+    *visits: Visit,
+    confirm: bool = True,
+    followup: float = math.nan,
+    death: float = math.nan,
+    curve: Curve | None = None,
+) -> Quantity:
     series = Series(patient="P", measure="nk", unit=CELLS, platform="beads", visits=visits)
-    return time_to_threshold(series, 100, level=0.95, confirm=confirm, last_followup_day=followup, death_day=death)
+    return time_to_threshold(
+        series, 100, curve=curve, level=0.95, confirm=confirm, last_followup_day=followup, death_day=death
+    )
 
 
 def test_a_threshold_is_reached_between_two_visits() -> None:
@@ -115,8 +123,44 @@ def test_death_before_the_threshold_is_never_reached() -> None:
     assert waiting(found.value) == Waiting(12, INF, never=True)
 
 
+def test_a_death_long_after_the_last_visit_does_not_say_never() -> None:
+    found = reach(visit(-1, 20, baseline=True), visit(3, 30), visit(28, 50), death=300)
+    assert waiting(found.value) == Waiting(28, INF)
+    assert "not known from then to the death on day 300" in found.reason
+    assert waiting(reach(visit(-1, 20, baseline=True), visit(28, 50), death=42).value).never
+    assert not waiting(reach(visit(-1, 20, baseline=True), visit(28, 50), death=43).value).never
+
+
+def test_above_at_the_last_visit_and_then_dead_is_not_never() -> None:
+    found = reach(visit(-1, 20, baseline=True), visit(3, 30), visit(7, 250), death=12)
+    assert waiting(found.value) == Waiting(3, INF)
+    assert "never" not in found.reason
+
+
+def test_a_limit_above_the_threshold_does_not_tell_the_side() -> None:
+    high = [visit(day, 350, censored=True) for day in (3, 7)]
+    found = reach(visit(-1, 20, baseline=True), *high, visit(14, 200), visit(21, 220))
+    assert (found.status, found.value.low, found.value.high) == ("ok", 0, 14)
+    alone = reach(visit(-1, 20, baseline=True), *high)
+    assert (alone.status, alone.reason) == ("not_estimable", "a limit above the threshold at every visit")
+    unknown_before = reach(visit(-1, 350, baseline=True, censored=True), visit(14, 200), visit(21, 220))
+    assert "no baseline" in unknown_before.reason
+
+
+def test_a_curve_that_leaves_the_crossing_open_widens_its_interval() -> None:
+    """Counts without error of their own: only the curve knows that blood differs from draw to draw."""
+    visits = [visit(-1, 20, baseline=True), *(near(day, value, 1e-3) for day, value in ((3, 30), (7, 105), (14, 300)))]
+    days = np.array([3.0, 7.0, 14.0])
+    draws = np.array([30, 105, 300]) * np.exp(0.3 * np.random.default_rng(1).standard_normal((800, 3)))
+    curve = Curve(days=days, draws=draws, bounded_below=np.ones(3, dtype=bool), ceiling=np.zeros(3), identified=True)
+    assert (reach(*visits).value.low, reach(*visits).value.high) == (3, 7)
+    found = reach(*visits, curve=curve)
+    assert (found.value.low, found.value.high) == (3, 14)
+    assert "by the curve" in found.reason
+
+
 def test_a_value_under_its_limit_is_below_the_threshold() -> None:
-    found = reach(visit(3, 130, censored=True), visit(7, 150), visit(14, 160))
+    found = reach(visit(3, 90, censored=True), visit(7, 150), visit(14, 160))
     assert (found.value.low, found.value.high, found.value.value) == (3, 7, 5)
 
 

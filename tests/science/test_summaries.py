@@ -11,7 +11,9 @@ from nktrace.science.summaries import summarise_cohort
 PATIENTS = [{"patient": f"P{i}", "arm": "low" if i < 4 else "high"} for i in range(6)]
 
 
-def seen(patient: int, day: float, value: float, censored: bool = False, platform: str = "dual") -> dict[str, Any]:
+def seen(
+    patient: int, day: float, value: float, censored: bool = False, platform: str = "dual", reason: str | None = None
+) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(COLUMNS["trajectories"], math.nan)
     return row | {
         "patient": f"P{patient}",
@@ -21,6 +23,7 @@ def seen(patient: int, day: float, value: float, censored: bool = False, platfor
         "day": day,
         "observed": value,
         "censored": censored,
+        "reason": reason,
     }
 
 
@@ -70,7 +73,8 @@ def test_detection_is_a_share_of_patients_with_an_exact_interval() -> None:
 
 def test_never_found_counts_against_ever_detected_and_is_a_bound_of_the_height() -> None:
     heights = [read(i, "cmax", "ok", 5.0 + i, 4, 9) for i in range(5)] + [read(5, "cmax", "censored", math.nan, 0, 0.2)]
-    found = rows([], heights)
+    lasting = [read(i, "tlast", "ok", 7, math.nan, math.nan) for i in range(5)]
+    found = rows([], [*heights, *lasting, read(5, "tlast", "not_estimable", math.nan, math.nan, math.nan)])
     assert found["ever_detected", "all", None]["note"] == "5 of 6"
     assert found["cmax", "all", None]["median"] == 6.5
     assert found["cmax", "all", None]["ci_low"] == 0
@@ -109,3 +113,27 @@ def test_platforms_of_a_patient_are_not_averaged() -> None:
     found = summarise_cohort(PATIENTS[:2], rows, [], days=[7.0], window=3.0, level=0.95, seed=1)
     (day_7,) = [row for row in found if row["quantity"] == "value" and row["day"] == 7 and row["group"] == "all"]
     assert (day_7["n"], day_7["median"]) == (2, 20.0)
+
+
+def test_found_without_a_peak_counts_as_found_and_not_looked_for_does_not_count() -> None:
+    unknown = math.nan, math.nan, math.nan
+    kinetics = [read(0, "cmax", "not_estimable", *unknown), read(0, "tlast", "ok", 2, math.nan, math.nan)]
+    kinetics.append(read(1, "tlast", "not_estimable", *unknown) | {"n_points": 0})
+    assert rows([], kinetics)["ever_detected", "all", None]["note"] == "1 of 1"
+
+
+def test_detection_is_read_from_all_platforms_and_from_visits_without_a_count() -> None:
+    visits = [seen(0, 7, 5.0), seen(0, 14, 5.0), seen(0, 1, 9.0, platform="beads")]
+    visits += [seen(1, 7, math.nan, reason="no NK count; donor cells detected")]
+    visits += [seen(2, 7, math.nan, reason="no NK count; no donor cells detected"), seen(3, 7, math.nan)]
+    found = rows(visits, [])
+    assert (found["detected", "all", 7]["note"], found["detected", "all", 1]["note"]) == ("2 of 3", "1 of 1")
+    assert found["value", "all", 7]["n"] == 1
+    assert ("value", "all", 1) not in found
+
+
+def test_a_failed_count_is_in_no_summary() -> None:
+    failed = "two tubes differ; the count failed its check: shown, not used"
+    found = rows([seen(0, 7, 10.0), seen(1, 7, 90.0, reason=failed)], [])
+    assert (found["value", "all", 7]["n"], found["value", "all", 7]["median"]) == (1, 10.0)
+    assert found["detected", "all", 7]["note"] == "2 of 2"

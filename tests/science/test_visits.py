@@ -79,6 +79,16 @@ def test_platforms_are_kept_apart_and_gaps_stay_gaps() -> None:
     assert most.visits[2].reason == "no beads"
 
 
+def test_a_count_taken_over_from_another_tube_is_no_second_measurement() -> None:
+    copy = nk_count("d1", 80) | {"reason": "counted in tube d1count; definition_differs (nk)"}
+    series = one(counted("P", TIMELINE, [copy, nk_count("d1count", 80), nk_count("base", 90), nk_count("d7", 50)]))
+    assert [(visit.sample, visit.observed.value) for visit in series.visits] == [
+        ("base", 90),
+        ("d1count", 80),
+        ("d7", 50),
+    ]
+
+
 def test_no_event_is_a_limit_and_not_a_zero() -> None:
     none = row("counts", sample="d7", population="b_cells", cells_per_ul=0.0, ci_low=0.0, ci_high=0.4, platform="beads")
     (visit,) = known(one(counted("P", TIMELINE, [none])))
@@ -116,7 +126,8 @@ def test_a_visit_without_a_count_is_a_gap_among_counted_ones() -> None:
     ]
     series = one(donor("P", TIMELINE, found, [nk_count("d1", 80)]))
     assert [visit.day for visit in known(series)] == [1]
-    assert series.visits[-1].reason == "no NK count"
+    assert series.visits[-1].reason == "no NK count; donor cells detected"
+    assert series.sightings == {1: True, 7: True}
 
 
 def test_a_subset_that_no_sample_resolves_is_left_out() -> None:
@@ -151,3 +162,45 @@ def test_a_draw_of_blood_without_any_row_is_a_gap_with_its_reason() -> None:
     assert [(visit.day, visit.observed.known) for visit in series.visits] == [(-1, True), (1, True), (7, False)]
     assert series.visits[2].reason == "d7 could not be read: its data end too early"
     assert counted("P", timeline, []) == []  # what no sample shows has no gaps
+
+
+def test_whether_cells_were_found_is_told_of_all_visits_of_all_platforms() -> None:
+    found = [
+        chimerism("base", "not_detected"),
+        chimerism("d1", "quantified", 0.1, donor_cells_per_ul=8.0, donor_cells_ci_low=6.0, donor_cells_ci_high=10.0),
+        chimerism("d7", "not_detected"),
+    ]
+    counts = [nk_count("base", 150), nk_count("d1count", 80, "dual"), nk_count("d7", 50)]
+    for series in donor("P", TIMELINE, found, counts):
+        assert series.sightings == {1: True, 7: False}
+    untold = one(donor("P", TIMELINE, [*found[:2], chimerism("d7", "indeterminate")], counts[:1]))
+    assert untold.sightings == {1: True, 7: None}
+
+
+def test_a_failed_count_is_shown_and_not_used() -> None:
+    failed = nk_count("d7", 50) | {"status": "fail", "reason": "two tubes differ"}
+    series = one(counted("P", TIMELINE, [nk_count("base", 100), failed]))
+    shown = series.visits[-1]
+    assert (shown.day, shown.observed.value) == (7, 50)
+    assert shown.reason == "two tubes differ; the count failed its check: shown, not used"
+    assert series.after == ()
+    only_failed = [nk_count("base", 100) | {"status": "fail"}, nk_count("d1", 100, "dual")]
+    assert [series.platform for series in counted("P", TIMELINE, only_failed)] == ["dual", "beads"]
+
+
+def test_donor_cells_by_a_failed_count_are_not_used_but_were_found() -> None:
+    cells = {"donor_cells_per_ul": 8.0, "donor_cells_ci_low": 6.0, "donor_cells_ci_high": 10.0}
+    found = [chimerism("d1", "quantified", 0.1, **cells), chimerism("d7", "quantified", 0.1, **cells)]
+    counts = [nk_count("d1", 80), nk_count("d7", 80) | {"status": "fail"}]
+    series = one(donor("P", TIMELINE, found, counts))
+    assert [visit.day for visit in series.after] == [1]
+    assert series.sightings == {1: True, 7: True}
+    without = one(donor("P", TIMELINE, [row | {"ci_low": 0.08, "ci_high": 0.12} for row in found[1:]], counts[1:]))
+    assert without.unit == FRACTION
+
+
+def test_before_a_donors_first_cells_nothing_is_missing() -> None:
+    cells = {"donor_cells_per_ul": 8.0, "donor_cells_ci_low": 6.0, "donor_cells_ci_high": 10.0}
+    found, counts = [chimerism("d7", "quantified", 0.1, **cells)], [nk_count("d7", 80)]
+    series = one(donor("P", TIMELINE, found, counts, measure="donor_nk:D2", first_day=5))
+    assert [visit.reason for visit in series.visits] == ["before the first cells of this donor"] * 2 + [""]

@@ -15,6 +15,7 @@ from nktrace.files.tables import read_rows
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.mark.slow
 def test_raising_the_version_keeps_the_old_reference_and_writes_what_became_of_it(
     study: Path, nktrace: Command
 ) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nktrace.files.choices import from_json
 from nktrace.files.stacking import stack_tables
 from nktrace.files.tables import read_table, write_table
 from nktrace.model.external import Comparability
+
+if TYPE_CHECKING:
+    from nktrace.science.agreement import Pair
 
 Row = Mapping[str, Any]
 
@@ -39,7 +43,7 @@ def _agreement(comparisons: Sequence[Row], level: float) -> Iterator[dict[str, A
         kinds[row["method"], row["population"]].append(row)
     for (method, population), rows in kinds.items():
         used = [row for row in rows if row["status"] in (Comparability.OK, Comparability.CENSORED)]
-        pairs = [_pair(row) for row in used]
+        pairs = [pair for pair in map(_pair, used) if pair.known]
         for found in agreement(pairs, level=level):
             yield {
                 "method": method,
@@ -48,26 +52,34 @@ def _agreement(comparisons: Sequence[Row], level: float) -> Iterator[dict[str, A
                 "value": found.value.value,
                 "ci_low": found.value.low,
                 "ci_high": found.value.high,
-                "n_pairs": len(used),
-                "n_patients": len({row["patient"] for row in used}),
-                "n_censored": sum(row["status"] == Comparability.CENSORED for row in used),
-                "n_left_out": len(rows) - len(used),
+                "n_pairs": len(pairs),
+                "n_patients": len({pair.patient for pair in pairs}),
+                "n_censored": sum(not pair.measured for pair in pairs),
+                "n_left_out": len(rows) - len(pairs),
                 "note": found.note,
             }
 
 
-def _pair(row: Row) -> Any:
+def _pair(row: Row) -> Pair:
     from nktrace.science.agreement import Pair
 
-    flow = (row["flow_fraction"],) * 2
-    if row["flow_censored"] or not 0 < row["flow_fraction"] < 1:
-        flow = (0.0 if row["flow_censored"] else row["flow_low"], max(_numbers(row["flow_high"], row["flow_lod"])))
-    other = (row["external_fraction"],) * 2
-    if row["external_censored"]:
-        other = (0.0, max(_numbers(row["external_high"], row["external_lod"])))
-    return Pair(patient=row["patient"], flow=flow, other=other)
+    return Pair(patient=row["patient"], flow=_between(row, "flow"), other=_between(row, "external"))
+
+
+def _between(row: Row, method: str) -> tuple[float, float]:
+    """Between which values a donor fraction lies, equal where it was measured.
+
+    As what is below the limit of detection may be nothing, what lies as near to 1 may be all; without such a limit or
+    an interval nan says that nothing is known.
+    """
+    value, low, high, lod = (row[f"{method}_{name}"] for name in ("fraction", "low", "high", "lod"))
+    if row[f"{method}_censored"] or value <= 0:
+        return 0.0, max(_numbers(high, lod))
+    if value >= 1 or value >= 1 - lod:  # the limit may be nan
+        return min(_numbers(low, 1 - lod)), 1.0
+    return value, value
 
 
 def _numbers(*values: float) -> list[float]:
     """Those that are numbers; nan where none is."""
-    return [value for value in values if value == value] or [float("nan")]
+    return [value for value in values if value == value] or [math.nan]

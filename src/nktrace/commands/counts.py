@@ -37,12 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write counts.tsv and count_checks.tsv."""
-    from nktrace.science.patient_counts import Choices, patient_counts
+    from nktrace.science.patient_counts import patient_counts
+    from nktrace.science.tube_counts import Choices
 
-    samples = {sample.sample: sample for sample in args.patient.samples}
+    directories = {directory.name: directory for directory in args.samples}
     rows, checks = patient_counts(
         args.patient.patient,
-        [_tube(directory, samples[directory.name]) for directory in args.samples if directory.name in samples],
+        [_tube(directories.get(sample.sample), sample) for sample in args.patient.samples],
         ranges=read_ranges(args.ranges),
         grades=read_grades(args.grades),
         choices=Choices(level=args.settings.level, **values_of(args.settings.counts, without="volume_unit")),
@@ -52,9 +53,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _tube(directory: Path, sample: Sample) -> Tube:
+def _tube(directory: Path | None, sample: Sample) -> Tube:
     from nktrace.science.counted_tubes import Tube
 
+    if directory is None:
+        return Tube(sample=sample, gated={})
     channels = _channels(directory)
     gated = {
         row["population"]: Gated(

@@ -26,7 +26,7 @@ from nktrace.model.study import Study
 Row = Mapping[str, Any]
 
 FORMATS = ("redcap", "cdisc-lb", "parquet")
-NEEDED = ("counts", "chimerism", "subsets", "kinetics")
+NEEDED = ("counts", "chimerism", "subsets", "kinetics", "qc")
 NOT_EXPORTED = {"overrides": ("who", "when", "why")}  # names, times and an analyst's own words
 SAMPLE_COLUMNS = ("sample", "patient", "day", "role", "panel", "batch", "specimen", "material", "condition")
 _STUDY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", re.ASCII)

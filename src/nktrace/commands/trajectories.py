@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     )
     write_table(args.output_dir / "trajectories.tsv", "trajectories", (row for one in followed for row in _visits(one)))
     write_table(args.output_dir / "curves.tsv", "curves", (row for one in followed for row in _grid(one)))
-    graded = grade_days(timeline, counts, read_grades(args.grades)) if args.grades else ()
+    graded = grade_days(timeline, counts, read_grades(args.grades), patient=patient) if args.grades else ()
     quantities = [row for one in followed for row in _quantities(one)]
     quantities += [_quantity(patient.patient, measure, quantity) for measure, quantity in graded]
     write_table(args.output_dir / "kinetics.tsv", "kinetics", quantities)
@@ -83,7 +83,8 @@ def _of_each_donor(
     for one in donors if len(donors) > 1 else ():
         mine = [r for r in chimerism if r["donor"] == one.donor and r["day"] >= one.first_day]
         if mine:
-            yield from donor(row.patient.patient, timeline, mine, counts, measure=f"{DONOR}:{one.donor}")
+            measure = f"{DONOR}:{one.donor}"
+            yield from donor(row.patient.patient, timeline, mine, counts, measure=measure, first_day=one.first_day)
 
 
 def _unreadable(directories: Sequence[Path]) -> dict[str, str]:
@@ -136,7 +137,7 @@ def _grid(one: Followed) -> Iterator[dict[str, Any]]:
 def _quantities(one: Followed) -> Iterator[dict[str, Any]]:
     for quantity in one.quantities:
         row = _quantity(one.series.patient, one.series.measure, quantity)
-        yield row | {"reason": "; ".join(part for part in (quantity.reason, one.apart) if part)}
+        yield row | {"reason": "; ".join(part for part in (quantity.reason, one.left_out) if part)}
 
 
 def _quantity(patient: str, measure: str, quantity: Quantity) -> dict[str, Any]:

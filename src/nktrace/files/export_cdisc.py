@@ -35,7 +35,7 @@ def write_lb(
     Args:
         directory: where to.
         samples: of the study by id; only those on a patient's timeline have records.
-        tables: rows of counts, chimerism and subsets, typed.
+        tables: rows of counts, chimerism, subsets and qc, typed.
         study: STUDYID.
     """
     mine = {
@@ -56,9 +56,13 @@ def write_lb(
     write_csv(directory / "tests.csv", columns, (tests[code] for code in sorted(tests)))
 
 
-def study_day(day: float) -> int:
-    """The day as SDTM counts: the first infusion is on day 1, the day before it is day -1, there is no day 0."""
-    return math.floor(day) + (1 if day >= 0 else 0)
+def study_day(day: float) -> int | None:
+    """The day as SDTM counts: the first infusion is on day 1, the day before it is day -1, there is no day 0.
+
+    SDTM takes it from two dates. An elapsed time with a fraction of a day doesn't tell how many midnights lie in it:
+    None.
+    """
+    return int(day) + (1 if day >= 0 else 0) if day == int(day) else None
 
 
 def visit(day: float) -> str:
@@ -73,10 +77,10 @@ def _test(record: Record) -> Cells:
     quantity = record.quantity
     return {
         "LBTESTCD": record.code,
-        "LBTEST": record.name,
+        "LBTEST": plain(record.name),
         "LBCAT": quantity.category,
         "LBORRESU": quantity.unit,
-        "population": record.population,
+        "population": plain(record.population),
         "table": quantity.table,
         "column": quantity.column,
     }
@@ -113,17 +117,19 @@ def _key(record: Record) -> tuple[object, ...]:
 
 
 def _cells(record: Record) -> tuple[Cells, Cells]:
-    """The cells of LB, and the reason as qualifiers: a result's whole, of a test not done what LBREASND can't hold."""
+    """The cells of LB, and as qualifiers a day that LBDY can't hold, and the reason: a result's whole, of a test not
+    done what LBREASND can't hold."""
     sample = record.sample
     pieces = textwrap.wrap(record.reason, LONGEST - 1)  # room for an apostrophe
     result = plain(record.value) if not math.isnan(record.value) else f"<{plain(record.below)}" if record.done else ""
     specimen, condition = _SPECIMENS.get(sample.material, (sample.material.upper(), ""))
+    of_study = study_day(sample.day)
     cells = {
         **record.cells,
-        "LBREFID": sample.sample,
+        "LBREFID": plain(sample.sample),
         "LBSPID": record.donor,
         "LBTESTCD": record.code,
-        "LBTEST": record.name,
+        "LBTEST": plain(record.name),
         "LBCAT": record.quantity.category,
         "LBORRES": result,
         "LBORRESU": record.quantity.unit if record.done else "",
@@ -137,10 +143,11 @@ def _cells(record: Record) -> tuple[Cells, Cells]:
         "LBMETHOD": record.method,
         "VISITNUM": plain(sample.day),
         "VISIT": visit(sample.day),
-        "LBDY": str(study_day(sample.day)),
+        "LBDY": plain(of_study),
     }
     rest = pieces if record.done else pieces[1:]
-    return cells, {f"REASON{number or ''}": plain(piece) for number, piece in enumerate(rest)}
+    said = {f"REASON{number or ''}": plain(piece) for number, piece in enumerate(rest)}
+    return cells, said | ({"RELDAY": plain(sample.day)} if of_study is None else {})
 
 
 def _last_of_each(records: Sequence[Record], belongs: Callable[[Record], bool]) -> set[int]:

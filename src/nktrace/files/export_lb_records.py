@@ -17,7 +17,7 @@ from nktrace.files.export_text import plain
 from nktrace.files.installation import resource
 from nktrace.files.tables import NA, read_rows
 from nktrace.model.chimerism import ChimerismStatus, of_all_donors
-from nktrace.model.counting import Platform
+from nktrace.model.counting import Platform, taken_over
 from nktrace.model.study import Sample
 
 Row = Mapping[str, Any]
@@ -28,6 +28,9 @@ LONGEST_NAME = 40
 FLOW = "FLOW CYTOMETRY"
 _METHODS = {Platform.BEADS: "BEADS", Platform.DUAL: "DUAL PLATFORM", Platform.VOLUMETRIC: "VOLUMETRIC"}
 _TOXICITIES = {"lymphocytes": "Lymphocyte count decreased", "cd4_t": "CD4 lymphocytes decreased"}
+LOW, NORMAL, HIGH = "LOW", "NORMAL", "HIGH"
+NO_GRADE = "0"
+READABLE = "readable"  # check of qc.tsv
 _SEEN = (ChimerismStatus.DETECTED, ChimerismStatus.QUANTIFIED)
 _OF_THE_SHARE = ("LOB", "LOD", "LOQ", "CHANGE", "CHGLOW", "CHGHIGH")
 
@@ -49,6 +52,8 @@ DONOR_SHARE = Quantity("D", ", donor share", "DONOR CHIMERISM", SHARE, "chimeris
 DONOR_COUNT = Quantity("E", ", donor cells", "DONOR CELL COUNTS", CELLS, "chimerism", "donor_cells_per_ul")
 NK_SHARE = Quantity("F", ", share of NK", "NK SUBSETS", SHARE, "subsets", "fraction_of_nk")
 QUANTITIES = (COUNT, DONOR_SHARE, DONOR_COUNT, NK_SHARE)
+EVERYTHING = Quantity("", "", "", "", "", "")  # of a tube of which nothing is known: SDTM's LBALL
+ALL_TESTS = "*"  # stands for its population
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +88,15 @@ class Record:
 
 
 def records(samples: Mapping[str, Sample], tables: Mapping[str, Sequence[Row]]) -> Iterator[Record]:
-    """The records of counts, donor chimerism, donor cells and NK subsets.
+    """The records of counts, donor chimerism, donor cells and NK subsets; of a tube without any row one that says so.
 
     Args:
         samples: whose records are wanted, by id.
-        tables: rows of counts, chimerism and subsets, typed.
+        tables: rows of counts, chimerism, subsets and qc, typed.
     """
     counted = {(row["sample"], row["population"]): row for row in tables["counts"]}
     for row in tables["counts"]:
-        if row["sample"] in samples:
+        if row["sample"] in samples and not taken_over(row["reason"]):
             yield _count(samples[row["sample"]], row)
     for row in of_all_donors(tables["chimerism"]):
         if row["sample"] in samples:
@@ -104,17 +109,27 @@ def records(samples: Mapping[str, Sample], tables: Mapping[str, Sequence[Row]]) 
         if row["sample"] in samples:
             alone = told[row["sample"]] == 1 and row["fraction_of_nk"] == 1 and not _is_state(row["subset"])
             yield _nk_share(samples[row["sample"]], row, alone=alone)
+    there = {row["sample"] for name in ("counts", "chimerism", "subsets") for row in tables[name]}
+    why = {row["sample"]: row["reason"] or "" for row in tables["qc"] if row["check"] == READABLE}
+    for name, sample in samples.items():
+        if name not in there:
+            reason = f"could not be read: {why[name]}" if why.get(name) else "there is no result of this tube"
+            yield Record(sample, ALL_TESTS, EVERYTHING, math.nan, reason=reason)
 
 
 def _count(sample: Sample, row: Row) -> Record:
+    """A grade is a toxicity only where the count lies under its range: absolute thresholds can lie within that."""
     low, high = row["reference_low"], row["reference_high"]
-    graded = row["population"] in _TOXICITIES and row["grade"]
+    indicator = _against_range(row["cells_per_ul"], low, high)
+    grade = plain(row["grade"]) if row["population"] in _TOXICITIES else ""
+    by_threshold = grade not in ("", NO_GRADE) and indicator in (NORMAL, HIGH)
+    graded = grade and not by_threshold
     cells = {
         **{variable: plain(low) for variable in ("LBORNRLO", "LBSTNRLO")},
         **{variable: plain(high) for variable in ("LBORNRHI", "LBSTNRHI")},
-        "LBNRIND": _against_range(row["cells_per_ul"], low, high),
+        "LBNRIND": indicator,
         "LBTOX": _TOXICITIES[row["population"]] if graded else "",
-        "LBTOXGR": row["grade"] if graded else "",
+        "LBTOXGR": grade if graded else "",
     }
     return Record(
         sample,
@@ -123,7 +138,7 @@ def _count(sample: Sample, row: Row) -> Record:
         row["cells_per_ul"],
         method=_method(row["platform"]),
         cells=cells,
-        qualifiers=_qualifiers(row, "ci_low", "ci_high"),
+        qualifiers=_qualifiers(row, "ci_low", "ci_high") | ({"GRADEABS": grade} if by_threshold else {}),
         reason=row["reason"] or "",
     )
 
@@ -133,7 +148,7 @@ def _donor_share(sample: Sample, row: Row) -> Record:
 
 
 def _donor_count(sample: Sample, row: Row, count: Row) -> Record:
-    found = _qualifiers(row, "donor_cells_ci_low", "donor_cells_ci_high") | {"PLATFORM": count["platform"] or ""}
+    found = _qualifiers(row, "donor_cells_ci_low", "donor_cells_ci_high") | {"PLATFORM": plain(count["platform"])}
     found = {key: value for key, value in found.items() if key not in _OF_THE_SHARE}
     return _chimerism(sample, row, DONOR_COUNT, found, per=count["cells_per_ul"], method=_method(count["platform"]))
 
@@ -152,7 +167,7 @@ def _chimerism(
         method=method,
         qualifiers=qualifiers | ({"ESTIMATE": plain(estimate)} if under else {}),
         reason=row["reason"] or row["status"] or "",
-        donor=row["donor"] or "",
+        donor=plain(row["donor"]),
     )
 
 
@@ -181,7 +196,7 @@ def _method(platform: str | None) -> str:
 def _against_range(value: float, low: float, high: float) -> str:
     if math.isnan(value) or math.isnan(low) or math.isnan(high):
         return ""
-    return "LOW" if value < low else "HIGH" if value > high else "NORMAL"
+    return LOW if value < low else HIGH if value > high else NORMAL
 
 
 def qualifiers() -> Mapping[str, Mapping[str, str]]:

@@ -7,6 +7,7 @@ instance is a row of the table. What a data dictionary may hold follows REDCap's
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 from nktrace.files.export_text import plain, write_csv
 from nktrace.files.table_docs import ColumnDoc, column_docs
+from nktrace.model.counting import taken_over
 from nktrace.model.study import Patient
 
 Row = Mapping[str, Any]
@@ -42,7 +44,17 @@ RECORD, INSTRUMENT, INSTANCE = "record_id", "redcap_repeat_instrument", "redcap_
 PATIENT_FORM, EXPOSURE = "nk_patient", "nk_exposure_day"
 FORMS = {"counts": "cn", "chimerism": "ch", "subsets": "sb", "kinetics": "kn"}  # table -> prefix of its variables
 _LISTED = frozenset(("population", "subset", "measure", "quantity"))  # choices are what the study has
+WAITING = "time_to_threshold:"  # how these quantities of kinetics.tsv begin
 _LONG = frozenset(("reason", "note"))
+REACHED, CENSORED, DIED = "reached", "censored", "died_before"
+OUTCOME = ColumnDoc(
+    name="outcome",
+    kind=str,
+    unit="",
+    values=(REACHED, CENSORED, DIED),
+    meaning="of a time to a threshold: reached; censored: not reached, or not surely, ci_low is the last day known"
+    " to be below; died_before: never, ci_low is the day of death. Empty for who was not at risk and other quantities",
+)
 
 
 def write_redcap(directory: Path, patients: Sequence[Patient], tables: Mapping[str, Sequence[Row]]) -> None:
@@ -51,12 +63,16 @@ def write_redcap(directory: Path, patients: Sequence[Patient], tables: Mapping[s
     Args:
         directory: where to.
         patients: a record each.
-        tables: rows of the tables in FORMS, typed, each with `patient`; subsets with `day` too.
+        tables: rows of the tables in FORMS, typed, each with `patient`; subsets with `day` too. Counts that a tube has
+            from another are left out: that one has them.
     """
+    counts = [row for row in tables["counts"] if not taken_over(row["reason"])]
+    kinetics = [{**row, OUTCOME.name: _outcome(row)} for row in tables["kinetics"]]
+    tables = {**tables, "counts": counts, "kinetics": kinetics}
     choices = {
-        (table, name): _codes(row[name] for row in rows if row[name] is not None)
-        for table, rows in tables.items()
-        for name in _listed(table)
+        (table, name): _codes([*doc.values, *(row[name] for row in tables[table] if row[name] is not None)])
+        for table in FORMS
+        for name, doc in _listed(table).items()
     }
     write_csv(directory / "data_dictionary.csv", DICTIONARY, _dictionary(choices))
     variables = [variable(table, name) for table in FORMS for name in _columns(table)]
@@ -79,11 +95,21 @@ def _columns(table: str) -> dict[str, ColumnDoc]:
     docs.pop("patient", None)
     if "sample" in docs and "day" not in docs:  # subsets.tsv has none: the sheet says it
         docs = {"sample": docs.pop("sample"), "day": column_docs("counts")["day"], **docs}
+    if table == "kinetics":
+        docs[OUTCOME.name] = OUTCOME
     return docs
 
 
-def _listed(table: str) -> list[str]:
-    return [name for name, doc in _columns(table).items() if doc.kind is str and (doc.values or name in _LISTED)]
+def _outcome(row: Row) -> str | None:
+    """How the waiting for a threshold ended: a cell of REDCap can't hold the infinite value of a death before it."""
+    if not row["quantity"].startswith(WAITING) or row["status"] == "not_estimable":
+        return None
+    return REACHED if row["status"] == "ok" else DIED if math.isinf(row["value"]) else CENSORED
+
+
+def _listed(table: str) -> dict[str, ColumnDoc]:
+    docs = _columns(table)
+    return {name: doc for name, doc in docs.items() if doc.kind is str and (doc.values or name in _LISTED)}
 
 
 def _codes(values: Any) -> dict[str, str]:

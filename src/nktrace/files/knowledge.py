@@ -105,18 +105,24 @@ def _antibody(cells: _Cells) -> Antibody:
     reacts = cells.targets("reacts")
     if not any(not spared for spared, _ in reacts):
         raise _CellError("reacts", "the antibody marks nothing", "Write groups such as A*02, separated by blanks")
+    rare = cells.targets("rare") if "rare" in cells.row else []  # a laboratory's own table may lack it, and `clone`
+    if not {target for _, target in rare} <= {target for _, target in reacts if target.protein}:
+        mend = "Write those of its proteins that are rare in their group, such as B*08:02, without `!`"
+        raise _CellError("rare", "not all of it stands in `reacts` as a protein", mend)
     crossing = cells.targets("cross_reacts")
-    if any(spared for spared, _ in crossing):
-        raise _CellError("cross_reacts", "`!` has no meaning here", "Leave it out")
+    for column, targets in (("rare", rare), ("cross_reacts", crossing)):
+        if any(spared for spared, _ in targets):
+            raise _CellError(column, "`!` has no meaning here", "Leave it out")
     return Antibody(
         antibody=cells.text("antibody"),
         specificity=cells.text("specificity"),
         reacts=tuple(target for spared, target in reacts if not spared),
         spares=tuple(target for spared, target in reacts if spared),
+        rare=tuple(target for _, target in rare),
         cross_reacts=tuple(target for _, target in crossing),
         condition="" if cells.row["condition"] == NA else cells.row["condition"],
         source=cells.text("source"),
-        clone="" if cells.row.get("clone", NA) == NA else cells.row["clone"],  # a laboratory's own table may lack it
+        clone="" if cells.row.get("clone", NA) == NA else cells.row["clone"],
     )
 
 

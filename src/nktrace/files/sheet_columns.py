@@ -12,7 +12,8 @@ from nktrace.model.study import EX_VIVO, Role
 from nktrace.science.hla_typing import parse_typing
 
 MATERIALS = ("whole_blood", "pbmc_fresh", "pbmc_cryo", "product", "tissue")
-EVENT_KINDS = ("infection", "rejection", "steroid", "transfusion", "lymphodepletion", "discharge", "death")
+DEATH = "death"
+EVENT_KINDS = ("infection", "rejection", "steroid", "transfusion", "lymphodepletion", "discharge", DEATH)
 
 _ID = Identifier()
 _DONOR = Identifier(taken="all")
@@ -133,7 +134,7 @@ PATIENTS = (
     ),
     _typing("prior_graft_hla", "After stem-cell transplantation: the graft's typing, whose alleles are excluded too."),
     _number("last_followup_day", DAY, "Day on which follow-up ended."),
-    _number("death_day", DAY, "Day of death."),
+    _number("death_day", DAY, "Day of death; default: that of the event `death` in events.tsv."),
 )
 
 _PATIENT = Column(name="patient", kind=_ID, needed=True, na=False, doc="Id in patients.tsv.")

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from nktrace.files.cells import Column
 from nktrace.files.configuration import ExaminedSettings, examine_settings
+from nktrace.files.deaths import with_deaths
 from nktrace.files.installation import knowledge, shipped
 from nktrace.files.knowledge import read_antibodies, read_grades, read_ranges
 from nktrace.files.nearest import suggestion
@@ -117,6 +118,7 @@ def examine_study(directory: Path | str) -> Examined:
         "events": _of_patients(config, "events", EVENTS, known),
         "external_chimerism": _of_patients(config, "external_chimerism", EXTERNAL_CHIMERISM, known),
     }
+    patients = with_deaths(patients, optional["events"])
     chosen = _reference_samples(config, samples_sheet)
     for sheet in (samples_sheet, patients_sheet, *optional.values(), chosen):
         faults += sorted(sheet.faults, key=lambda fault: fault.row or 0)

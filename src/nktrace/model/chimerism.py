@@ -48,12 +48,17 @@ class MarkerCounts:
         events: those that look like the one or the other; by one antibody all of them.
         positive: those that look like donor cells.
         unclear: by two antibodies, events that are positive for both or for neither, which are in no class.
+        neither: those of them that are positive for neither.
+        hidden: share of all events that are positive for neither beyond what the controls have, and may be anybody's
+            (science/stain_checks.py); a sum has none.
         gate_sd: standard error of `rate` from the place of the gates (science/donor_gate_error.py); a sum has none.
     """
 
     events: int
     positive: int
     unclear: int = 0
+    neither: int = 0
+    hidden: float = 0.0
     gate_sd: float = 0.0
 
     @property
@@ -81,6 +86,7 @@ class MarkerCounts:
             events=self.events + other.events,
             positive=self.positive + other.positive,
             unclear=self.unclear + other.unclear,
+            neither=self.neither + other.neither,
         )
 
 
@@ -94,6 +100,8 @@ class Controls:
             is worth.
         blank_cv: coefficient of variation of the false-positive rate between tubes, beyond counting; used where fewer
             than five of `scatter_of` tell of it.
+        donor_cv: the same of donor cells that look like the recipient's: where an antibody against the recipient
+            is used these are false positives too.
         tubes: the tubes that `blank` is the sum of; empty for one.
         scatter_of: tubes that the scatter of the false-positive rate is estimated from.
     """
@@ -101,6 +109,7 @@ class Controls:
     blank: MarkerCounts
     donor: MarkerCounts
     blank_cv: float = 0.0
+    donor_cv: float = 0.0
     tubes: tuple[MarkerCounts, ...] = ()
     scatter_of: tuple[MarkerCounts, ...] = ()
 

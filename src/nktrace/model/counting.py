@@ -12,6 +12,27 @@ if TYPE_CHECKING:
     from nktrace.model.gates import Status  # with numpy, which reading a study does not need
 
 
+TAKEN_OVER = "counted in tube "
+UNDECLARED = "volume by the file's $VOL: "
+
+
+def taken_over(reason: str | None) -> bool:
+    """Whether a row of counts.tsv, by its `reason`, repeats the count of another tube, which has a row of its own.
+
+    It says at what concentration the population of this sample is, and is no measurement beside the other.
+    """
+    return _has(TAKEN_OVER, reason)
+
+
+def undeclared(reason: str | None) -> bool:
+    """Whether a count, by its `reason`, rests on a volume that the sheet does not give: of a washed tube, maybe."""
+    return _has(UNDECLARED, reason)
+
+
+def _has(beginning: str, reason: str | None) -> bool:
+    return any(part.startswith(beginning) for part in (reason or "").split("; "))
+
+
 class Platform(StrEnum):
     """How cells per microlitre came about (`platform` of counts.tsv)."""
 

@@ -17,7 +17,7 @@ class Allele:
         groups: allele groups (first fields) it may be of: one, or several for a broad serological antigen.
         protein: second field; empty where it was not typed.
         suffix: expression suffix: N (null), S, C (not on the surface), L, A, Q (low or doubtful); empty for most.
-        one_of: second fields that a serological split stands for, where these are few; empty for most.
+        one_of: second fields that a serological split stands for, or the common ones of them; empty for most.
     """
 
     written: str
@@ -59,6 +59,8 @@ class Antibody:
         clone: as one orders it; empty where several serve.
         reacts: what it marks; decides whether it tells donor from recipient.
         spares: members of a group in `reacts` that it does not mark (written `!B*27:08`).
+        rare: proteins of `reacts` or `spares` that are so rare in their group that a typing of the group is decided
+            without them, with a caution.
         cross_reacts: what it marks under `condition` only; warned of, measured by the blank, decides nothing.
     """
 
@@ -66,6 +68,7 @@ class Antibody:
     specificity: str
     reacts: tuple[Target, ...]
     spares: tuple[Target, ...] = ()
+    rare: tuple[Target, ...] = ()
     cross_reacts: tuple[Target, ...] = ()
     condition: str = ""
     source: str
@@ -99,7 +102,8 @@ class Verdict:
     Attributes:
         direction: None unless informative.
         deciding: the alleles that react, e.g. `donor A*02:01`; for an indeterminate one what is missing.
-        caution: cross-reactions of the side that should be negative, and doubtful expression; empty if none.
+        caution: cross-reactions of the side that should be negative, and rare proteins of a typed group that would
+            change the verdict; empty if none.
     """
 
     antibody: str

@@ -29,6 +29,9 @@ class Visit:
         baseline: whether change is measured from this sample.
         reason: why nothing was measured, or what to keep in mind.
         sample: the tube it was measured in.
+        failed: whether the count behind the value failed a check: then the value is shown, and nothing rests on it.
+        found: whether cells were found, where that is known apart from the value: donor cells are by their marker, and
+            no count or platform changes it.
     """
 
     day: float
@@ -39,6 +42,20 @@ class Visit:
     baseline: bool = False
     reason: str = ""
     sample: str = ""
+    failed: bool = False
+    found: bool | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether a curve and quantities may rest on it: it has a value or a limit, and the count is sound."""
+        return self.observed.known and not self.failed
+
+    @property
+    def seen(self) -> bool | None:
+        """Whether cells were found; None where the visit does not tell."""
+        if self.found is not None:
+            return self.found
+        return not self.censored if self.usable else None
 
     @property
     def measured(self) -> bool:
@@ -48,7 +65,7 @@ class Visit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """All visits of one patient, measure and platform, by day."""
+    """All visits of one patient, measure and platform, by day; `elsewhere` those of its other platforms."""
 
     patient: str
     measure: str
@@ -56,16 +73,26 @@ class Series:
     platform: str
     visits: tuple[Visit, ...]
     reason: str = ""
+    elsewhere: tuple[Visit, ...] = ()
 
     @property
     def after(self) -> tuple[Visit, ...]:
-        """Visits after the infusion that say something: a value or a limit."""
-        return tuple(visit for visit in self.visits if visit.after and visit.observed.known)
+        """Visits after the infusion that say something: a value or a limit, of a sound count."""
+        return tuple(visit for visit in self.visits if visit.after and visit.usable)
+
+    @property
+    def sightings(self) -> dict[float, bool | None]:
+        """By day after the infusion whether cells were found, on any platform; None where no visit of the day tells."""
+        told: dict[float, list[bool]] = {}
+        for visit in (*self.visits, *self.elsewhere):
+            if visit.after:
+                told.setdefault(visit.day, []).extend([] if visit.seen is None else [visit.seen])
+        return {day: any(told[day]) if told[day] else None for day in sorted(told)}
 
     @property
     def baseline(self) -> Visit | None:
         """The visit that change is measured from: the latest baseline, as for chimerism; of replicates the first."""
-        known = [visit for visit in self.visits if visit.baseline and visit.observed.known]
+        known = [visit for visit in self.visits if visit.baseline and visit.usable]
         latest = max((visit.day for visit in known), default=None)
         return next((visit for visit in known if visit.day == latest), None)
 

@@ -136,7 +136,8 @@ def _how_long(quantities: Mapping[str, Row], trajectories: Sequence[Row]) -> Ans
     if last is None or math.isnan(last["value"]):
         answer = _answer("For how long?", NOT_AVAILABLE, unit=(last["reason"] or "") if last else "")
     else:
-        still = "still detected at the last visit" if last["status"] == "censored" else "donor NK last detected"
+        open_end = (last["reason"] or "still detected at the last visit").split("; ")[0]
+        still = open_end if last["status"] == "censored" else "donor NK last detected"
         answer = _answer("For how long?", f"day {day(last['value'])}", unit=still)
         answer["lines"] += doubtful(*_at(trajectories, "donor_nk", last))
     if below and below["status"] == "ok":

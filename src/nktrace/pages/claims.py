@@ -6,12 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nktrace.pages.words import day, share
+from nktrace.pages.words import day, number, share
 from nktrace.science.intervals import clopper_pearson
 
 Row = Mapping[str, Any]
 
 LEVEL = 0.95
+PROPORTION = "proportion"  # how the method of an exact share of patients begins
 LEAST_FOR_MEDIAN, LEAST_FOR_QUARTILES = 3, 4  # patients; of fewer the range in the note says all there is
 
 
@@ -23,13 +24,23 @@ def detection(seen: int, asked: int) -> str:
     return f"{seen} of {asked} ({share(share_of.low)} to {share(share_of.high)}\u202f%)"
 
 
-def carried(row: Row) -> dict[str, Any]:
-    """A row of cohort.tsv without the median of two patients and the quartiles of three."""
-    if not (row["method"] or "").startswith("order statistics"):
-        return dict(row)
+def carried(row: Row, *, reached: int | None = None) -> dict[str, Any]:
+    """A row of cohort.tsv without the median of two patients and the quartiles of three, nor the words about these.
+
+    Of fewer than three patients a share is the count of them, `count`: exact where the row is a proportion.
+
+    Args:
+        reached: in how many a threshold was reached, where the row is of that.
+    """
     hidden = [] if row["n"] >= LEAST_FOR_QUARTILES else ["q1", "q3"]
     hidden += [] if row["n"] >= LEAST_FOR_MEDIAN else ["median"]
-    return {**row, **dict.fromkeys(hidden, math.nan)}
+    if (row["method"] or "").startswith(PROPORTION) and not math.isnan(row["median"]):
+        reached = round(row["n"] * row["median"])
+    said = [part for part in (row["note"] or "").split("; ") if part.partition(" ")[0] not in hidden]
+    count = f"{reached} of {row['n']}" if "median" in hidden and reached is not None else ""
+    if count and not math.isnan(row["ci_low"]):
+        count += f" ({number(row['ci_low'])} to {number(row['ci_high'])})"
+    return {**row, **dict.fromkeys(hidden, math.nan), "note": "; ".join(said), "count": count}
 
 
 def statements(patients: Sequence[Row]) -> list[str]:

@@ -15,6 +15,7 @@ from nktrace.pages.claims import carried, detection, statements
 from nktrace.pages.clusters import cluster_sections
 from nktrace.pages.external import cohort_methods
 from nktrace.pages.patient_figures import FRACTION, composition_figure, exclusive_subsets, share_point
+from nktrace.pages.reconstitution import reached_of, reconstitution
 from nktrace.pages.render import drawn, page
 from nktrace.pages.subset_changes import cohort_changes
 from nktrace.pages.swimmer import course
@@ -71,7 +72,7 @@ def cohort_page(
     of_any = [*shares, *(row for row in by_donor if row["population"] == "nk")]
     seen = {row["patient"] for row in of_any if row["status"] in SEEN}
     asked = {row["patient"] for row in of_any if row["status"] in (*SEEN, "not_detected")}
-    known = [carried(row) for row in summary if row["n"]]
+    known = [carried(row, reached=reached_of(row, patients, kinetics)) for row in summary if row["n"]]
     return page(
         "cohort.html",
         samples=rated,
@@ -85,6 +86,7 @@ def cohort_page(
         ),
         course=course(patients, samples, [*chimerism, *by_donor]),
         curves=[figure for figure in _curves(patients, trajectories) if figure],
+        reconstitution=reconstitution(patients, kinetics, summary),
         donor_summary=[
             row for row in known if row["measure"] == "donor_nk" and row["quantity"] in SUMMARY and row["group"] == ALL
         ],
@@ -102,20 +104,16 @@ def _arms(summary: Sequence[Row]) -> dict[str, Any] | None:
     """Donor NK cells of each arm side by side, as they are: median, range and n; None with one arm."""
     arms = list(dict.fromkeys(row["group"] for row in summary if (row["group"] or "").startswith(ARM)))
     found = {(row["quantity"], row["group"]): row for row in summary if row["measure"] == "donor_nk"}
-    if not arms:
-        return None
     lines = [(quantity, [_of_arm(found.get((quantity, arm))) for arm in arms]) for quantity in SUMMARY]
-    return {
-        "names": [arm.removeprefix(ARM) for arm in arms],
-        "lines": [(quantity, cells) for quantity, cells in lines if any(cells)],
-    }
+    known = [(quantity, cells) for quantity, cells in lines if any(cells)]
+    return {"names": [arm.removeprefix(ARM) for arm in arms], "lines": known} if known else None
 
 
 def _of_arm(row: Row | None) -> str:
     if row is None:
         return ""
     ends = next((part for part in (row["note"] or "").split("; ") if part.startswith("range ")), "")
-    known = [number(row["median"]) if not math.isnan(row["median"]) else "", ends]
+    known = [row["count"] or (number(row["median"]) if not math.isnan(row["median"]) else ""), ends]
     return f"{', '.join(filter(None, known)) or NOT_AVAILABLE} (n = {row['n']})"
 
 

@@ -88,7 +88,7 @@ def _statement(rows: Mapping[str, Row], mine: Sequence[Row]) -> list[str]:
     n, pairs = bias["n_patients"], bias["n_pairs"]
     if not pairs:
         reasons = "; ".join(dict.fromkeys(row["reason"] or "" for row in mine))
-        return [f"No pair has equal denominators: {reasons}."]
+        return [f"No pair can be compared: {reasons or 'their values are not known to either side'}."]
     words = [f"{pairs} pair{'s' if pairs != 1 else ''} of {n} patient{'s' if n != 1 else ''}."]
     if math.isnan(bias["ci_low"]):
         return [*words, "Too few to tell agreement: pictures and single differences only."]
@@ -111,7 +111,7 @@ def _figures(
     lines = [_ratio(rows[name]) for name in ("bias", "limit_low", "limit_high")]
     against = against_picture([_against(row, colors[row["patient"]]) for row in shown], names=names)
     ratio = ratio_picture(
-        [_mean_and_ratio(row, colors[row["patient"]]) for row in shown],
+        [point for row in shown if (point := _mean_and_ratio(row, colors[row["patient"]])) is not None],
         bias=lines[0],
         limits=(lines[1], lines[2]),
         names=names,
@@ -135,15 +135,29 @@ def _against(row: Row, color: str) -> PairPoint:
     )
 
 
-def _mean_and_ratio(row: Row, color: str) -> PairPoint:
-    other, flow = _logit(_at(row, "external")), _logit(_at(row, "flow"))
+def _mean_and_ratio(row: Row, color: str) -> PairPoint | None:
+    """Mean of the logits and ratio of the odds; None where one of them is known to neither side."""
+    shown = {method: _short_of_one(row, method) for method in ("external", "flow")}
+    if any(math.isnan(value) for value in shown.values()):
+        return None
+    other, flow = _logit(shown["external"]), _logit(shown["flow"])
+    down = row["flow_censored"] or shown["external"] < _at(row, "external")
+    up = row["external_censored"] or shown["flow"] < _at(row, "flow")
     return PairPoint(
         x=(other + flow) / 2,
         y=math.exp(flow - other),
         color=color,
         title=_title(row),
-        towards="down" if row["flow_censored"] else "up" if row["external_censored"] else "",
+        towards="down" if down else "up" if up else "",
     )
+
+
+def _short_of_one(row: Row, method: str) -> float:
+    """The value, or of one as near to 1 as can be told the bound: as far from 1 as the limit of detection is from 0."""
+    value, low, lod = _at(row, method), row[f"{method}_low"], row[f"{method}_lod"]
+    if value < 1 and not value >= 1 - lod:  # the limit may be nan
+        return value
+    return min((bound for bound in (low, 1 - lod) if 0 < bound < 1), default=math.nan)
 
 
 def _at(row: Row, method: str) -> float:

@@ -139,6 +139,10 @@ def label(name: str | None) -> str:
         return ""
     if name.startswith("days_in_grade:"):
         return f"Days in grade {name.removeprefix('days_in_grade:')}"
+    if name.startswith("time_to_threshold:"):
+        return f"Days to {name.removeprefix('time_to_threshold:')} cells/µL"
+    if name.startswith("reached:"):
+        return f"Patients who reached {name.removeprefix('reached:')} cells/µL, share"
     words = name.removeprefix("fraction:").replace("state:", "state: ").replace("nk_shift:", "NK shift: ")
     if name.startswith("donor_nk:"):
         return f"NK cells of donor {name.removeprefix('donor_nk:')}"

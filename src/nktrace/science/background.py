@@ -30,7 +30,7 @@ _STEPS = 201  # of the mean
 _BELOW, _ABOVE = 12.0, 9.0  # standard deviations of its logarithm that the steps span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # one object per set of blanks (`background`): the key of what is cached
 class Background:
     """Posterior of the mean false-positive rate and of its scatter between tubes.
 
@@ -48,14 +48,9 @@ class Background:
         """Whether tubes do not scatter."""
         return bool((self.cvs == 0).all())
 
-    def rate(self, between: int) -> Points:
-        """The rate of a further tube on the lattice; `between` is the axis of its own departure from the mean."""
-        if self.cvs.size == 1:
-            factor = at.scatter(float(self.cvs[0]))[at.ranks(between)]
-            return np.asarray(np.minimum(self.means[0][at.ranks(at.BLANK)] * factor, 1.0))
-        which = np.searchsorted(np.cumsum(self.weights)[:-1], at.axis(at.SCATTER))
-        factors = np.stack([at.scatter(float(cv)) for cv in self.cvs])
-        return np.asarray(np.minimum(self.means[which, at.ranks(at.BLANK)] * factors[which, at.ranks(between)], 1.0))
+    def rate(self, between: int, *, mean: int = at.BLANK) -> Points:
+        """The rate of a further tube on the lattice: along the axis of the mean, and of its own departure from it."""
+        return _rate(self, between, mean)
 
     @property
     def estimated(self) -> bool:
@@ -64,10 +59,7 @@ class Background:
 
     def predicted(self) -> tuple[Array, Array]:
         """Values of the rate of a further tube and their probabilities: fine in the upper tail, coarse below."""
-        rate = np.sort(self.rate(at.BETWEEN))
-        coarse = rate[:-_TAIL].reshape(-1, _COARSE).mean(axis=1)
-        weights = np.concatenate([np.full(coarse.size, _COARSE), np.ones(_TAIL)]) / rate.size
-        return np.concatenate([coarse, rate[-_TAIL:]]), weights
+        return _predicted(self)
 
     def upper_means(self, level: float) -> Array:
         """One-sided upper bounds of the mean, one for each value of the scatter, shape (k,)."""
@@ -88,12 +80,30 @@ def background(tubes: tuple[MarkerCounts, ...], *, cv: float, scatter_of: tuple[
     if len(scatter_of) < FEWEST_BLANKS:
         if cv < LEAST_CV:
             total = sum(tubes[1:], tubes[0])
-            rate = np.sort(at.jeffreys_rate(total.positive, total.events, at.BLANK))
+            rate = np.sort(at.mid_p_rate(total.positive, total.events, at.BLANK))
             return Background(np.zeros(1), np.ones(1), rate[None, :])
         return Background(np.array([cv]), np.ones(1), _mean(tubes, cv)[None, :])
     log_weights = np.array([_evidence(scatter_of, float(one)) for one in _CVS]) + _log_prior()
     weights = np.exp(log_weights - log_weights.max())
     return Background(_CVS, weights / weights.sum(), np.stack([_mean(tubes, float(one)) for one in _CVS]))
+
+
+@lru_cache(maxsize=128)
+def _rate(found: Background, between: int, mean: int) -> Points:
+    if found.cvs.size == 1:
+        factor = at.scatter(float(found.cvs[0]))[at.ranks(between)]
+        return np.asarray(np.minimum(found.means[0][at.ranks(mean)] * factor, 1.0))
+    which = np.searchsorted(np.cumsum(found.weights)[:-1], at.axis(at.SCATTER))
+    factors = np.stack([at.scatter(float(cv)) for cv in found.cvs])
+    return np.asarray(np.minimum(found.means[which, at.ranks(mean)] * factors[which, at.ranks(between)], 1.0))
+
+
+@lru_cache(maxsize=128)
+def _predicted(found: Background) -> tuple[Array, Array]:
+    rate = np.sort(found.rate(at.BETWEEN))
+    coarse = rate[:-_TAIL].reshape(-1, _COARSE).mean(axis=1)
+    weights = np.concatenate([np.full(coarse.size, _COARSE), np.ones(_TAIL)]) / rate.size
+    return np.concatenate([coarse, rate[-_TAIL:]]), weights
 
 
 def between_blank_cv(blanks: tuple[MarkerCounts, ...]) -> float:
@@ -116,8 +126,15 @@ def _log_prior() -> Array:
 
 
 def _mean(tubes: tuple[MarkerCounts, ...], cv: float) -> Points:
-    """Quantiles of the mean rate behind some tubes, at `posteriors.CENTRES`."""
+    """Quantiles of the mean rate behind some tubes, at `posteriors.CENTRES`.
+
+    Blanks without any positive event leave it open whether there is a background at all: the mid-p confidence
+    distribution has half of its mass at none, where a posterior density would deny it.
+    """
     log_mean, log_likelihood, expected = _likelihood(tubes, cv)
+    if not any(tube.positive for tube in tubes):
+        confidence = 1 - np.exp(log_likelihood) / 2
+        return np.asarray(np.where(at.CENTRES < 0.5, 0.0, np.exp(np.interp(at.CENTRES, confidence, log_mean))))
     density = _with_prior(log_likelihood, expected, flat_from=1 / cv**2)
     cumulative = np.cumsum(np.exp(density - density.max()))
     return np.asarray(np.exp(np.interp(at.CENTRES, cumulative / cumulative[-1], log_mean)))

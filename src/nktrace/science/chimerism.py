@@ -56,18 +56,22 @@ def donor_fraction(
 
 def fraction_points(sample: MarkerCounts, controls: Controls, *, as_baseline: bool = False) -> Points:
     """The donor fraction on the lattice, not clipped. A baseline shares blank and donor, but has counts of its own."""
-    baseline, usual = (at.BASELINE, at.BETWEEN_BASELINE, at.BASELINE_GATES), (at.SAMPLE, at.BETWEEN, at.GATES)
-    own, between, gates = baseline if as_baseline else usual
+    baseline = at.BASELINE, at.BETWEEN_BASELINE, at.DONOR_BETWEEN_BASELINE, at.BASELINE_GATES, at.BASELINE_HIDDEN
+    usual = at.SAMPLE, at.BETWEEN, at.DONOR_BETWEEN, at.GATES, at.HIDDEN
+    own, between, donor_between, gates, hidden = baseline if as_baseline else usual
     blank, donor = controls.blank, controls.donor
     p = at.moved(at.mid_p_rate(sample.positive, sample.events, own), sample.gate_sd, gates)
-    b = at.jeffreys_rate(donor.positive, donor.events, at.DONOR)
     a = _background(controls).rate(between)
-    among_clear = (p - a) / np.maximum(b - a, 1e-3)
-    if not (blank.unclear or donor.unclear):
-        return among_clear
-    of_donor = at.jeffreys_rate(donor.events, donor.total, at.DONOR_CLEAR)
-    of_blank = at.jeffreys_rate(blank.events, blank.total, at.BLANK_CLEAR)
-    return _of_all(among_clear, of_donor, of_blank)
+    missed = MarkerCounts(events=donor.events, positive=donor.events - donor.positive)
+    b = 1 - background((missed,), cv=controls.donor_cv).rate(donor_between, mean=at.DONOR)
+    found: Points = (p - a) / np.maximum(b - a, 1e-3)
+    if blank.unclear or donor.unclear:
+        of_donor = at.jeffreys_rate(donor.events, donor.total, at.DONOR_CLEAR)
+        of_blank = at.jeffreys_rate(blank.events, blank.total, at.BLANK_CLEAR)
+        found = _of_all(found, of_donor, of_blank)
+    if sample.hidden:  # all of them the donor's, or none
+        found = (1 - sample.hidden) * found + sample.hidden * (at.axis(hidden) < 0.5)
+    return found
 
 
 def limits_of(sample: MarkerCounts, controls: Controls, *, level: float = 0.95) -> Limits:
@@ -125,6 +129,11 @@ def estimate(
         return Estimate(status=ChimerismStatus.INDETERMINATE, reasons=(f"no_separation ({error.what})",))
     bounds = limits_of(sample, controls, level=level)
     if sample.positive <= bounds.lob_events:
+        if sample.hidden > 0 and not sample.hidden <= bounds.lod:
+            return Estimate(
+                status=ChimerismStatus.INDETERMINATE,
+                reasons=(f"{sample.hidden:.2%} of the cells may be anybody's, more than the limit of detection",),
+            )
         return Estimate(
             status=ChimerismStatus.NOT_DETECTED,
             fraction=Interval(fraction.value, 0.0, fraction.high),
@@ -158,7 +167,8 @@ def change(
     then = fraction_points(baseline, baseline_controls, as_baseline=True)
     if baseline_controls != sample_controls:
         then = then[at.shuffled()]
-    low, high = at.central(np.clip(now, 0, 1) - np.clip(then, 0, 1), level)
+    # cut to what is possible only at the end: fractions cut before would have no error to one side
+    low, high = (min(max(end, -1.0), 1.0) for end in at.central(now - then, level))
     return Interval(_point(sample, sample_controls) - _point(baseline, baseline_controls), low, high)
 
 

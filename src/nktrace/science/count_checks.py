@@ -6,8 +6,8 @@ A deviation is said only where it is more than the limit and more than its own e
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TypeVar
 
@@ -16,8 +16,8 @@ import numpy as np
 from nktrace.model.counting import CheckName, CountCheck, CountStatus, Platform
 from nktrace.model.intervals import UNKNOWN, Interval
 from nktrace.science.counted_tubes import LYMPHOCYTES, Tube
-from nktrace.science.counting import LYMPHOSUM, LYMPHOSUM_WARN, lymphosum, ratio
-from nktrace.science.gate_error import share
+from nktrace.science.counting import LYMPHOSUM, LYMPHOSUM_WARN, exceeds, lymphosum, ratio
+from nktrace.science.gate_error import ratio_variance, share
 
 T = TypeVar("T")
 
@@ -81,12 +81,22 @@ def platforms_compared(counted: Sequence[Counted], *, level: float, limit: float
 
 def _lymphosum(tube: Tube, *, level: float) -> CountCheck | None:
     parts = [tube.gated.get(name) for name in (*LYMPHOSUM_PARTS, LYMPHOCYTES)]
-    events = [part.events for part in parts if part is not None]
-    if len(events) < len(parts) or events[-1] == 0:
+    *lineages, lymphocytes = (0 if part is None else part.events for part in parts)
+    if None in parts or lymphocytes == 0:
         return None
-    found, status = lymphosum(t_cells=events[0], b_cells=events[1], nk=events[2], lymphocytes=events[3])
-    most = min(sum(events[:3]), events[3])  # gates that overlap may hold more
-    interval = share("sum", LYMPHOCYTES, {"sum": most, LYMPHOCYTES: events[3]}, (), level=level)
+    named = sum(lineages)
+    variance = ratio_variance(
+        CheckName.LYMPHOSUM,
+        LYMPHOCYTES,
+        {CheckName.LYMPHOSUM: named, LYMPHOCYTES: lymphocytes},
+        [replace(shift, low=_with_sum(shift.low), high=_with_sum(shift.high)) for shift in tube.shifts],
+    )
+    found, status = lymphosum(named, lymphocytes, gate_variance=variance, level=level)
+    reason = ""
+    if exceeds(abs(found.value - LYMPHOSUM), LYMPHOSUM_WARN):
+        reason = f"lymphosum {found.value:.1%}, expected {LYMPHOSUM:.0%} ± 5 %"
+        if status is CountStatus.OK:
+            reason += ", but not by more than its error"
     return CountCheck(
         patient=tube.sample.patient or "",
         day=tube.sample.day,
@@ -94,11 +104,16 @@ def _lymphosum(tube: Tube, *, level: float) -> CountCheck | None:
         population=LYMPHOCYTES,
         sample=tube.sample.sample,
         platform=tube.declared[0].value,
-        value=Interval(found, interval.low, interval.high),
+        value=found,
         limit=LYMPHOSUM_WARN,
         status=status,
-        reason="" if status is CountStatus.OK else f"lymphosum {found:.1%}, expected {LYMPHOSUM:.0%} ± 5 %",
+        reason=reason,
     )
+
+
+def _with_sum(moved: Mapping[str, int]) -> dict[str, int]:
+    """What a moved gate does to the lineages, with what it does to their sum."""
+    return {**moved, CheckName.LYMPHOSUM: sum(moved.get(name, 0) for name in LYMPHOSUM_PARTS)}
 
 
 def _duplicate_cd3(one: Tube, other: Tube, *, level: float, limit: float) -> CountCheck | None:
@@ -112,13 +127,13 @@ def _duplicate_cd3(one: Tube, other: Tube, *, level: float, limit: float) -> Cou
     names = f"{one.sample.sample} and {other.sample.sample}"
     separated = _separated(one, other)
     status, reason = CountStatus.OK, ""
-    if abs(gap) > limit:
+    if exceeds(abs(gap), limit):
         reason = f"CD3+ lymphocytes of {names} differ by {abs(gap):.1%}, more than {limit:.1%}"
         if gap - down <= 0 <= gap + up:
             reason += ", but not by more than their error"
         else:
             # separation may take lineages unequally: no fault of a tube
-            status = CountStatus.FAIL if abs(gap) > FAILS_AT * limit and not separated else CountStatus.WARN
+            status = CountStatus.FAIL if exceeds(abs(gap), FAILS_AT * limit) and not separated else CountStatus.WARN
     return CountCheck(
         patient=one.sample.patient or "",
         day=one.sample.day,
@@ -205,7 +220,7 @@ def _over_days(pairs: Sequence[Sequence[Counted]], *, level: float, limit: float
 
 def _agreement(value: Interval, limit: float, names: str) -> tuple[CountStatus, str]:
     """Whether two platforms agree: by their ratio, the limit, and the ratio's own interval."""
-    if not value.known or max(value.value, 1 / value.value) <= limit:
+    if not (value.known and exceeds(max(value.value, 1 / value.value), limit)):
         return CountStatus.OK, ""
     reason = f"{names} differ by more than x {limit:g}"
     if value.low <= 1 <= value.high:

@@ -49,7 +49,7 @@ class Tube:
         subsets: the names of these subsets.
         shifts: what the error of the gates does to the events of populations and subsets.
         file_ul: the file's $VOL in µL; nan if it has none. Instruments write it for washed tubes too, so it counts
-            only where the sheet names no platform for the specimen.
+            only where the sheet names no platform for the specimen, and then as a warning.
     """
 
     sample: Sample
@@ -69,6 +69,12 @@ class Tube:
         }
         whole = [platform for platform, numbers in given.items() if not any(map(math.isnan, numbers))]
         return tuple(platform for platform in whole if platform is not Platform.BEADS or BEADS in self.gated)
+
+    @property
+    def named(self) -> bool:
+        """Whether the sheet names a platform, be it without all its numbers or of a tube that could not be read."""
+        sample = self.sample
+        return not all(map(math.isnan, (sample.beads_per_tube, sample.acquired_ul, sample.wbc_per_ul)))
 
     @property
     def declared(self) -> tuple[Platform, str]:

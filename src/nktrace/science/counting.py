@@ -12,12 +12,13 @@ from collections.abc import Sequence
 
 from nktrace.model.counting import CountStatus, GradeBand, ReferenceRange, Volume
 from nktrace.model.intervals import UNKNOWN, Interval
-from nktrace.science.intervals import jeffreys, normal_quantile
+from nktrace.science.intervals import jeffreys, normal_quantile, poisson_mid_p, wilson_of
 
 MICROLITRE_INSTRUMENTS = ("cytek", "aurora", "northern lights")
 CELLS_PER_DOUBLET, CELLS_PER_DOUBLET_SD = 1.5, 0.26  # 1 to 2: an event left out is a cell off the line, or two together
 MOST_COINCIDENCE = 0.1  # more events off the line than a run can have by coincidence: aggregates, or a gate that errs
 LYMPHOSUM, LYMPHOSUM_WARN, LYMPHOSUM_FAIL = 0.95, 0.05, 0.10
+ROUNDING = 1e-9
 
 
 def beads_count(
@@ -127,13 +128,43 @@ def vol_to_ul(text: str, instrument: str, unit: str) -> Volume:
     return Volume(value if unit == "ul" else value / 1000.0, f"$VOL {text} in {'uL' if unit == 'ul' else 'nL'} {why}")
 
 
-def lymphosum(*, t_cells: int, b_cells: int, nk: int, lymphocytes: int) -> tuple[float, CountStatus]:
-    """Share of lymphocytes that are T (all CD3+), B or NK, and whether it is the 95 ± 5 % that it should be."""
-    share = (t_cells + b_cells + nk) / lymphocytes
-    away = abs(share - LYMPHOSUM)
-    if away > LYMPHOSUM_FAIL:
-        return share, CountStatus.FAIL
-    return share, CountStatus.WARN if away > LYMPHOSUM_WARN else CountStatus.OK
+def lymphosum(
+    named: int, lymphocytes: int, *, gate_variance: float = 0.0, level: float
+) -> tuple[Interval, CountStatus]:
+    """Share of lymphocytes that are T (all CD3+), B or NK, and whether it is surely not the 95 ± 5 % that it should be.
+
+    The interval is Wilson's. What is above 95 % may be cells that stand in two lineages, while the usual 5 % stand in
+    none; then it is that of the mean number of lineages per cell, which is 0, 1 or 2.
+
+    Args:
+        named: T, B and NK cells together.
+        lymphocytes: at least one.
+        gate_variance: of the share, from the place of the gates.
+        level: of the interval.
+    """
+    share = named / lymphocytes
+    if share <= LYMPHOSUM:
+        found = wilson_of(share, lymphocytes, level, variance=gate_variance)
+    else:
+        per_cell = LYMPHOSUM + 3 * (share - LYMPHOSUM) - share**2
+        half = normal_quantile(level) * math.sqrt(max(per_cell, 0.0) / lymphocytes + gate_variance)
+        found = Interval(share, share - half, share + half)
+    for away, status in ((LYMPHOSUM_FAIL, CountStatus.FAIL), (LYMPHOSUM_WARN, CountStatus.WARN)):
+        if exceeds(LYMPHOSUM - found.high, away) or exceeds(found.low - LYMPHOSUM, away):
+            return found, status
+    return found, CountStatus.OK
+
+
+def exceeds(value: float, limit: float) -> bool:
+    """Whether a value is above a limit by more than the rounding of shares: 1 - 0.95 is no more than 0.05."""
+    return value - limit > ROUNDING
+
+
+def no_limit(*, sex: str, age_years: float) -> str:
+    """Why a population that is graded has no lower limit of normal."""
+    if not sex:
+        return "the lower limit of normal needs sex and age"
+    return f"no reference range for {sex}" + ("" if math.isnan(age_years) else f", {age_years:g} years")
 
 
 def reference_range(
@@ -164,13 +195,8 @@ def grade_of(cells_per_ul: float, population: str, bands: Sequence[GradeBand], *
 
 
 def _scaled(cells: int, factor: float, *, cv: float, level: float) -> Interval:
-    """A Poisson count times a factor with a relative error; the count's interval is that of Jeffreys' posterior."""
-    from scipy.special import gammaincinv  # here, since `nktrace gate` uses vol_to_ul alone
-
-    tail = (1 - level) / 2
-    low = 0.0 if cells == 0 else float(gammaincinv(cells, tail))
-    counted = Interval(cells, low, float(gammaincinv(cells + 1, 1 - tail)))
-    return product(counted, _with_error(factor, cv=cv, level=level))
+    """A Poisson count, by its mid-p interval, times a factor with a relative error."""
+    return product(poisson_mid_p(cells, level), _with_error(factor, cv=cv, level=level))
 
 
 def _with_error(value: float, *, cv: float, level: float) -> Interval:

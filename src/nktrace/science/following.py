@@ -27,7 +27,7 @@ class Followed:
         remarks: one per visit: why it has no fitted value, or that it lies far from what the others predict.
         grid: day and fitted value of a fine grid of days; empty where no curve is identified.
         quantities: empty for a second platform of the same measure, which is shown but not reported.
-        apart: which other platforms were kept apart.
+        left_out: what no quantity rests on: other platforms, kept apart, and counts that failed their check.
     """
 
     series: Series
@@ -36,7 +36,7 @@ class Followed:
     remarks: tuple[str, ...]
     grid: tuple[tuple[float, Interval], ...]
     quantities: tuple[Quantity, ...]
-    apart: str
+    left_out: str
 
 
 def follow(
@@ -58,7 +58,7 @@ def follow(
     for one in series:
         rng = generator(seed, "trajectories", one.patient, one.measure, one.platform)
         # infused cells appear at once: no smooth curve leads from before the infusion to after it
-        visits = one.after if of_donor(one.measure) else tuple(v for v in one.visits if v.observed.known)
+        visits = one.after if of_donor(one.measure) else tuple(v for v in one.visits if v.usable)
         curve = fit_curve(
             visits,
             unit=one.unit,
@@ -76,6 +76,7 @@ def follow(
                 time_to_threshold(
                     one,
                     threshold,
+                    curve=curve,
                     level=level,
                     confirm=confirm,
                     last_followup_day=patient.last_followup_day,
@@ -92,10 +93,16 @@ def follow(
                 remarks=_remarks(one, visits, curve),
                 grid=tuple(shown.items()),
                 quantities=quantities,
-                apart=f"platform {platforms[0]}; kept apart: {', '.join(platforms[1:])}" if platforms[1:] else "",
+                left_out=_left_out(one, platforms),
             )
         )
     return followed
+
+
+def _left_out(series: Series, platforms: Sequence[str]) -> str:
+    apart = f"platform {platforms[0]}; kept apart: {', '.join(platforms[1:])}" if platforms[1:] else ""
+    failed = sum(visit.failed for visit in series.visits)
+    return "; ".join(filter(None, (apart, f"{failed} failed count(s) left out" if failed else "")))
 
 
 def _baseline(
@@ -115,7 +122,7 @@ def _remarks(series: Series, fitted: Sequence[Visit], curve: Curve) -> tuple[str
     outlying = {fitted[place]: tail for place, tail in curve.outlying.items()}
 
     def remark(visit: Visit) -> str:
-        if not visit.observed.known:
+        if not visit.usable:
             return ""
         if visit not in fitted:
             return "before the infusion: not part of the curve"

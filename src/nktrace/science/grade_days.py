@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from nktrace.model.counting import GradeBand
+from nktrace.model.counting import GradeBand, taken_over, undeclared
 from nktrace.model.intervals import Interval
+from nktrace.model.study import Patient
 from nktrace.model.trajectories import Quantity
+from nktrace.science.counting import no_limit
 from nktrace.science.doubt import flags_in
 from nktrace.science.visits import NO_PLATFORM, Timeline
 
@@ -32,30 +34,39 @@ class _Visit:
     count: Interval
 
 
-def grade_days(timeline: Timeline, counts: Sequence[Row], bands: Sequence[GradeBand]) -> Iterator[tuple[str, Quantity]]:
+def grade_days(
+    timeline: Timeline, counts: Sequence[Row], bands: Sequence[GradeBand], *, patient: Patient
+) -> Iterator[tuple[str, Quantity]]:
     """Population and days in each of its grades after the infusion, up to the last visit; `0` is no lymphopenia.
 
     Args:
         timeline: the samples that show the patient's blood, of which the latest before the infusion gives the count on
             day 0.
-        counts: rows of counts.tsv; a count without a grade because of its quality is left out.
+        counts: rows of counts.tsv; a count without a grade because of its quality is left out, and one that is taken
+            over from another tube is that tube's.
         bands: all grades.
+        patient: whose sex and age the lower limit of normal needs.
     """
     for population in dict.fromkeys(band.population for band in bands):
-        rows = timeline.of(row for row in counts if row["population"] == population)
+        rows = timeline.of(row for row in counts if row["population"] == population and not taken_over(row["reason"]))
         if not rows:
             continue
         platforms = [row["platform"] for row in rows if row["platform"] != NO_PLATFORM] or [NO_PLATFORM]
         platform = max(dict.fromkeys(platforms), key=platforms.count)
         mine = [row for row in rows if row["platform"] == platform]
-        usable = [row for row in mine if row["status"] != "fail" and not flags_in(row["reason"])]
+        usable = [row for row in mine if _sound(row)]
         visits = _visits(usable)
         limit = next((row["reference_low"] for row in mine if not math.isnan(row["reference_low"])), math.nan)
         left_out = len(mine) - len(usable)
         remarks = [f"platform {platform}"] if len(set(platforms)) > 1 else []
         remarks += [f"{left_out} count(s) of doubtful quality left out"] if left_out else []
         for grade, low, high in _grades(population, bands, limit):
-            yield population, _quantity(grade, low, high, visits, remarks)
+            yield population, _quantity(grade, low, high, visits, remarks, patient)
+
+
+def _sound(row: Row) -> bool:
+    """Whether the quality of a count lets it have a grade."""
+    return row["status"] != "fail" and not flags_in(row["reason"]) and not undeclared(row["reason"])
 
 
 def days_within(visits: Sequence[tuple[float, Interval]], low: float, high: float) -> Interval:
@@ -110,7 +121,9 @@ def _visits(rows: Sequence[Row]) -> list[_Visit]:
     return visits
 
 
-def _quantity(grade: str, low: float, high: float, visits: Sequence[_Visit], remarks: Sequence[str]) -> Quantity:
+def _quantity(
+    grade: str, low: float, high: float, visits: Sequence[_Visit], remarks: Sequence[str], patient: Patient
+) -> Quantity:
     name = f"days_in_grade:{grade}"
     after = _from_the_infusion(visits)
     measured = sum(visit.day >= 0 for visit in visits)
@@ -120,7 +133,7 @@ def _quantity(grade: str, low: float, high: float, visits: Sequence[_Visit], rem
         return Quantity(name=name, unit=DAYS, n_points=measured, status=NOT_ESTIMABLE, reason=reason)
 
     if math.isnan(low) or math.isnan(high):
-        return refused("the lower limit of normal needs sex and age")
+        return refused(no_limit(sex=patient.sex, age_years=patient.age_years))
     if len(after) < 2:
         return refused("fewer than two visits with a count")
     span = f"day {after[0][0]:g} to {after[-1][0]:g}"

@@ -44,7 +44,7 @@ def informs_of(
         f"{who} {allele.written}"
         for who, typing in people.items()
         for allele in (typing.alleles if typing else ())
-        if _reacts(antibody.reacts, antibody.spares, allele)
+        if _marked(antibody, allele)
     )
     deciding = tuple(dict.fromkeys(reacting))  # a homozygote's allele once
     for verdict, direction, negative in (
@@ -57,7 +57,7 @@ def informs_of(
                 information=Information.INFORMATIVE,
                 direction=direction,
                 deciding=deciding,
-                caution=_caution(antibody, negative),
+                caution="; ".join(filter(None, (_crossing(antibody, negative), _unless(antibody, people)))),
             )
     if donor_positive is None or recipient_positive is None:
         missing = tuple(_missing(antibody, who, people[who]) for who in people if marked[who] is None)
@@ -69,6 +69,7 @@ def informs_of(
         information=Information.UNINFORMATIVE,
         direction=None,
         deciding=deciding or ("marks no typed allele",),
+        caution=_unless(antibody, people),
     )
 
 
@@ -76,7 +77,7 @@ def marks(antibody: Antibody, typing: Typing | None) -> bool | None:
     """Whether an antibody marks the cells of a person; None where the typing does not tell."""
     if typing is None or not typing.alleles:
         return None
-    found = [_reacts(antibody.reacts, antibody.spares, allele) for allele in typing.alleles]
+    found = [_marked(antibody, allele) for allele in typing.alleles]
     if any(found):
         return True
     return None if None in found or _untyped(antibody, typing) else False
@@ -88,26 +89,31 @@ def _untyped(antibody: Antibody, typing: Typing) -> list[str]:
     return sorted(antibody.loci - expressed)
 
 
-def _reacts(targets: Sequence[Target], spared: Sequence[Target], allele: Allele) -> bool | None:
+def _marked(antibody: Antibody, allele: Allele) -> bool | None:
+    """Whether the antibody marks an allele, a group being taken for its proteins that are not rare."""
+    return _reacts(antibody.reacts, antibody.spares, antibody.rare, allele)
+
+
+def _reacts(targets: Sequence[Target], spared: Sequence[Target], rare: Sequence[Target], allele: Allele) -> bool | None:
     """Whether an allele is among the targets; None where it is typed too coarsely or expressed doubtfully."""
     if allele.suffix in NOT_ON_SURFACE:
         return False
     possible = [replace(allele, protein=protein) for protein in allele.one_of] or [allele]
-    answers = {_group_reacts(targets, spared, one, group) for one in possible for group in allele.groups}
+    answers = {_group_reacts(targets, spared, rare, one, group) for one in possible for group in allele.groups}
     answer = answers.pop() if len(answers) == 1 else None
     return None if answer and allele.suffix in DOUBTFUL else answer
 
 
-def _group_reacts(targets: Sequence[Target], spared: Sequence[Target], allele: Allele, group: str) -> bool | None:
-    exact = allele.protein.isdigit()
-    if exact and Target(allele.locus, group, allele.protein) in spared:
-        return False
-    if Target(allele.locus, group) in targets:
-        return True
-    proteins = [target for target in targets if (target.locus, target.group) == (allele.locus, group)]
-    if not proteins:
-        return False
-    return any(target.protein == allele.protein for target in proteins) if exact else None
+def _group_reacts(
+    targets: Sequence[Target], spared: Sequence[Target], rare: Sequence[Target], allele: Allele, group: str
+) -> bool | None:
+    """The same for one group: as the whole of it, but for its exceptions, of which a typed protein tells."""
+    whole = Target(allele.locus, group)
+    usual = whole in targets
+    exceptions = [one for one in (spared if usual else targets) if one.protein and replace(one, protein="") == whole]
+    if allele.protein.isdigit():
+        return usual != (replace(whole, protein=allele.protein) in exceptions)
+    return usual if all(one in rare for one in exceptions) else None
 
 
 def _all(answers: Iterable[bool | None]) -> bool | None:
@@ -121,16 +127,33 @@ def _not(answer: bool | None) -> bool | None:
     return None if answer is None else not answer
 
 
-def _caution(antibody: Antibody, negative: Mapping[str, Typing | None]) -> str:
+def _crossing(antibody: Antibody, negative: Mapping[str, Typing | None]) -> str:
     crossing = dict.fromkeys(
         f"{who} {allele.written}"
         for who, typing in negative.items()
         for allele in (typing.alleles if typing else ())
-        if _reacts(antibody.cross_reacts, (), allele) is not False
+        if _reacts(antibody.cross_reacts, (), (), allele) is not False
     )
     if not crossing:
         return ""
     return f"may cross-react with {', '.join(crossing)}" + (f" ({antibody.condition})" if antibody.condition else "")
+
+
+def _unless(antibody: Antibody, people: Mapping[str, Typing | None]) -> str:
+    """The rare proteins of typed groups with which somebody's cells would be marked otherwise."""
+    strict = replace(antibody, rare=())
+    doubts = dict.fromkeys(
+        f"{who} {allele.written} is {' or '.join(str(t) for t in antibody.rare if _of(t, allele))}"
+        for who, typing in people.items()
+        if typing and marks(strict, typing) is None and (marked := marks(antibody, typing)) is not None
+        for allele in typing.alleles
+        if _marked(strict, allele) is None and _marked(antibody, allele) is marked
+    )
+    return f"holds unless {', '.join(doubts)} (rare)" if doubts else ""
+
+
+def _of(target: Target, allele: Allele) -> bool:
+    return target.locus == allele.locus and target.group in allele.groups
 
 
 def _missing(antibody: Antibody, who: str, typing: Typing | None) -> str:
@@ -139,5 +162,5 @@ def _missing(antibody: Antibody, who: str, typing: Typing | None) -> str:
     loci = _untyped(antibody, typing)
     if loci:
         return f"{who} is not typed at {', '.join(loci)}"
-    unclear = [a.written for a in typing.alleles if _reacts(antibody.reacts, antibody.spares, a) is None]
+    unclear = [a.written for a in typing.alleles if _marked(antibody, a) is None]
     return f"{who} {', '.join(unclear)} is typed too coarsely or expressed doubtfully"

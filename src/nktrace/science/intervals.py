@@ -88,6 +88,25 @@ def jeffreys(x: int, n: int, level: float) -> Interval:
     return Interval(x / n, low, high)
 
 
+def poisson_mid_p(events: int, level: float) -> Interval:
+    """Mid-p interval of a Poisson mean (Lancaster 1961; Cohen & Yang 1994): near its level at small counts too.
+
+    The exact one covers too often there, Jeffreys' at some means too seldom (0.90 for 95 %).
+    """
+    from scipy.optimize import brentq
+    from scipy.special import gammainc, gammaincinv
+
+    def confidence(mean: float) -> float:
+        return float(gammainc(events, mean) + gammainc(events + 1, mean)) / 2 if events else 1 - math.exp(-mean) / 2
+
+    def quantile(q: float) -> float:
+        least, most = (float(gammaincinv(shape, q)) if shape else 0.0 for shape in (events, events + 1))
+        return float(brentq(lambda mean: confidence(mean) - q, least, most, xtol=1e-12 * max(most, 1.0)))
+
+    low, high = tails(level)
+    return Interval(events, quantile(low) if events else 0.0, quantile(high))
+
+
 def tails(level: float) -> tuple[float, float]:
     """The two quantiles between which an interval of this level lies."""
     return (1 - level) / 2, (1 + level) / 2

@@ -1,12 +1,13 @@
 """What is read off a patient's series: height, timing, exposure, decay of donor cells; nadir, change of the others.
 
 The estimands are those of the true curve *at the visit days*. Values and intervals come from the same draws as the
-trajectory: of the fitted curve, or of each visit by itself where no curve is identified.
+trajectory: of the fitted curve, or of each visit by itself where no curve is identified. When donor cells were last and
+no longer found is a fact of their marker, and read from all visits, counted or not, on whatever platform.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from nktrace.model.intervals import Interval
 from nktrace.model.trajectories import CELLS, DAYS, Curve, Quantity, Series, Visit
+from nktrace.science.extremes import highest_of, lowest_of
 from nktrace.science.intervals import tails
 from nktrace.science.rates import (
     PER_WEEK,
@@ -54,7 +56,7 @@ def kinetics(
         if series.unit == CELLS:
             own.append(recovery_slope(series, curve, level=level))
         return (*shared, *own)
-    own = [*_peak(series, curve, level), _tlast(after), _first_below(after)]
+    own = [*_peak(series, curve, level), *_presence(series.sightings)]
     own += [half_life(series, curve, level=level), doubling_time(series, curve, level=level)]
     if baseline is not None and series.baseline is not None and series.baseline.measured:
         own += _net(series, curve, baseline, level)
@@ -80,9 +82,10 @@ def _peak(series: Series, curve: Curve, level: float) -> list[Quantity]:
     count = _count(series.after)
     low, high = np.quantile(days[draws.argmax(axis=1)], tails(level), method="inverted_cdf")
     seen = days if curve.identified else days_of([visit for visit in series.after if visit.measured])
-    peak = interval_of(curve.at(seen).max(axis=1), level)
-    hidden = interval_of(draws.max(axis=1), level).high
-    reason = "a higher one may hide under a limit of detection" if hidden > peak.high else ""
+    peak = highest_of(curve.at(seen), level)
+    hidden = highest_of(draws, level).high
+    hides = "a higher one may hide under a limit of detection" if hidden > peak.high else ""
+    reason = _remarks(hides, _uncounted(series))
     day = highest_day(curve, seen)
     result = partial(Quantity, n_points=count, reason=reason)
     return [
@@ -91,51 +94,66 @@ def _peak(series: Series, curve: Curve, level: float) -> list[Quantity]:
     ]
 
 
-def _tlast(after: Sequence[Visit]) -> Quantity:
-    last = max(visit.day for visit in after if visit.measured)
-    open_end = last == after[-1].day
-    return Quantity(
-        name="tlast",
-        value=Interval(last, np.nan, np.nan),
-        unit=DAYS,
-        n_points=_count(after),
-        status="censored" if open_end else "ok",
-        reason="still detected at the last visit" if open_end else "",
-    )
-
-
-def _first_below(after: Sequence[Visit]) -> Quantity:
-    """First visit under its limit after the first one with cells; it happened since the visit before."""
-    result = partial(Quantity, name="first_below", unit=DAYS, n_points=_count(after))
-    first = next(visit.day for visit in after if visit.measured)
-    seen = {visit.day for visit in after if visit.measured}
-    below = next((v.day for v in after if v.day > first and v.censored and v.day not in seen), None)
+def _presence(sightings: Mapping[float, bool | None]) -> list[Quantity]:
+    """When cells were last found, and when first no more; both rest on all days that tell, which are `n_points`."""
+    told = [day for day, found in sightings.items() if found is not None]
+    result = partial(Quantity, unit=DAYS, n_points=len(told))
+    seen = [day for day in told if sightings[day]]
+    if not seen:
+        refused = partial(result, status="not_estimable", reason=_nothing_found(sightings))
+        return [refused(name="tlast"), refused(name="first_below")]
+    silent = [day for day in sightings if day > told[-1]]
+    at, without = (f" that tells (day {told[-1]:g})", f"no finding on {_days(silent)}") if silent else ("", "")
+    last = Interval(seen[-1], np.nan, np.nan)
+    if seen[-1] < told[-1]:
+        tlast = result(name="tlast", value=last)
+    else:
+        reason = _remarks(f"still detected at the last visit{at}", without)
+        tlast = result(name="tlast", value=last, status="censored", reason=reason)
+    below = next((day for day in told if day > seen[0] and not sightings[day]), None)
     if below is None:
-        last = after[-1].day
-        return result(value=Interval(np.nan, last, np.inf), status="censored", reason=f"not by day {last:g}")
-    again = next((visit.day for visit in after if visit.measured and visit.day > below), None)
-    before = max(visit.day for visit in after if visit.day < below)
+        open_end, reason = Interval(np.nan, told[-1], np.inf), _remarks(f"not by day {told[-1]:g}", without)
+        return [tlast, result(name="first_below", value=open_end, status="censored", reason=reason)]
+    again = next((day for day in seen if day > below), None)
+    before = max(day for day in told if day < below)
     reason = "" if again is None else f"detected again on day {again:g}"
-    return result(value=Interval(below, before, below), reason=reason)
+    return [tlast, result(name="first_below", value=Interval(below, before, below), reason=reason)]
+
+
+def _nothing_found(sightings: Mapping[float, bool | None]) -> str:
+    looked = any(found is not None for found in sightings.values())
+    return "under the limit of detection at every visit" if looked else "no visit after the infusion has a value"
+
+
+def _uncounted(series: Series) -> str:
+    """On which days cells were found that no value stands for: they have no part in height and exposure."""
+    counted = {visit.day for visit in series.after if visit.measured}
+    if not of_donor(series.measure):
+        return ""
+    days = [day for day, found in series.sightings.items() if found and day not in counted]
+    return f"detected on {_days(days)} without a usable count on this platform" if days else ""
+
+
+def _days(days: Sequence[float]) -> str:
+    return f"day {', '.join(f'{day:g}' for day in days)}"
 
 
 def _auc(series: Series, curve: Curve, level: float) -> Quantity:
     result = partial(Quantity, name="auc", unit=f"{series.unit}·days", n_points=_count(series.after))
     days = _until_last(series.after)
     if days.size < 2:
-        return result(status="not_estimable", reason="one visit only up to the last measured value")
-    reason = _remarks(span_of(days), curve.reason)
+        why = _remarks("one visit only up to the last measured value", _uncounted(series))
+        return result(status="not_estimable", reason=why)
+    reason = _remarks(span_of(days), curve.reason, _uncounted(series))
     return result(value=interval_of(area(days, curve.at(days)), level), reason=reason)
 
 
 def _net(series: Series, curve: Curve, baseline: Array, level: float) -> list[Quantity]:
     """Height and exposure above a baseline that is not zero: change, not attribution."""
     after, count = series.after, _count(series.after)
-    highest = (curve.at(days_of(after)) - baseline[:, None]).max(axis=1)
-    why = "above the baseline: change, not attribution to the infusion"
-    quantities = [
-        Quantity(name="cmax_net", value=interval_of(highest, level), unit=series.unit, n_points=count, reason=why)
-    ]
+    highest = highest_of(curve.at(days_of(after)) - baseline[:, None], level)
+    why = _remarks("above the baseline: change, not attribution to the infusion", _uncounted(series))
+    quantities = [Quantity(name="cmax_net", value=highest, unit=series.unit, n_points=count, reason=why)]
     days = _until_last(after)
     if days.size >= 2:
         exposure = area(days, curve.at(days) - baseline[:, None])
@@ -173,7 +191,7 @@ def _nadir(series: Series, curve: Curve, level: float) -> list[Quantity]:
     low, high = np.quantile(days[draws.argmin(axis=1)], tails(level), method="inverted_cdf")
     count = _count(series.after)
     result = partial(Quantity, name="nadir", unit=series.unit)
-    nadir = _read(result, series, curve, lowest, level, why="", draws=draws.min(axis=1))
+    nadir = _read(result, series, curve, lowest, level, why="", value=lowest_of(draws, level))
     return [
         nadir,
         Quantity(name="nadir_day", value=Interval(lowest, float(low), float(high)), unit=DAYS, n_points=count),
@@ -197,20 +215,22 @@ def _fold_change(series: Series, curve: Curve, baseline: Array | None, level: fl
 
 def _never_measured(series: Series) -> list[Quantity]:
     """A patient in whom nothing was ever found, or looked for, after the infusion."""
-    after = series.after
-    why = "under the limit of detection at every visit" if after else "no visit after the infusion has a value"
+    after, donors = series.after, of_donor(series.measure)
+    why = (_uncounted(series) if donors else "") or _nothing_found(
+        series.sightings if donors else {visit.day: False for visit in after}
+    )
     refused = partial(Quantity, status="not_estimable", reason=why)
     auc = refused(name="auc", unit=f"{series.unit}·days")
-    if not of_donor(series.measure):
+    if not donors:
         others = [("nadir", series.unit), ("nadir_day", DAYS), ("fold_change", "ratio")]
         others += [("recovery_slope", PER_WEEK)] if series.unit == CELLS else []
         return [auc, *(refused(name=name, unit=unit) for name, unit in others)]
     cmax = refused(name="cmax", unit=series.unit)
-    if after:
+    if after and not _uncounted(series):
         bound = Interval(np.nan, 0.0, max(visit.observed.high for visit in after))
         cmax = Quantity(name="cmax", value=bound, unit=series.unit, status="censored", reason=why)
-    times = ("tmax", "tlast", "first_below", "half_life_days", "doubling_time_days")
-    return [auc, cmax, *(refused(name=name, unit=DAYS) for name in times)]
+    times = (refused(name=name, unit=DAYS) for name in ("tmax", "half_life_days", "doubling_time_days"))
+    return [auc, cmax, *times, *_presence(series.sightings)]
 
 
 def _read(
@@ -221,17 +241,15 @@ def _read(
     level: float,
     *,
     why: str,
-    draws: Array | None = None,
+    value: Interval | None = None,
 ) -> Quantity:
-    """A value at one visit day; under the limit of detection the limit stands for it."""
+    """A value at one visit day, by default the curve's; under the limit of detection the limit stands for it."""
     there = [visit for visit in series.after if visit.day == day]
     count = _count(there)
     if not count:
         limit = min(there, key=lambda visit: visit.observed.high)
         return result(value=_under(limit), status="censored", reason=_remarks(why, "under the limit of detection"))
-    return result(
-        value=interval_of(curve.at([day])[:, 0] if draws is None else draws, level), n_points=count, reason=why
-    )
+    return result(value=value or interval_of(curve.at([day])[:, 0], level), n_points=count, reason=why)
 
 
 def _under(visit: Visit) -> Interval:

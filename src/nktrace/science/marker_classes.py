@@ -61,12 +61,20 @@ class Classes:
     recipient: int
     both: int = 0
     neither: int = 0
+    hidden: float = 0.0
     gate_sd: float = 0.0
 
     @property
     def counts(self) -> MarkerCounts:
         clear = self.donor + self.recipient
-        return MarkerCounts(events=clear, positive=self.donor, unclear=self.both + self.neither, gate_sd=self.gate_sd)
+        return MarkerCounts(
+            events=clear,
+            positive=self.donor,
+            unclear=self.both + self.neither,
+            neither=self.neither,
+            hidden=self.hidden,
+            gate_sd=self.gate_sd,
+        )
 
     @property
     def unclear(self) -> list[str]:

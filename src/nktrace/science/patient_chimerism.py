@@ -13,6 +13,7 @@ from nktrace.model.chimerism import (
     ALL_DONORS,
     ChimerismRow,
     ChimerismStatus,
+    Estimate,
     HlaCut,
     MarkerCounts,
     MarkerCuts,
@@ -135,7 +136,7 @@ class _Visit:
     def separation(self, names: tuple[str, ...]) -> float:
         """How far blank and donor reference lie apart by these markers; nan where they do not serve."""
         row = self.rows.get(names)
-        apart = row.controls.separation if row and row.controls else math.nan
+        apart = row.controls.told_apart if row and row.controls else math.nan
         return apart if apart >= self.work.choices.min_separation else math.nan
 
 
@@ -162,10 +163,8 @@ def _chosen(visits: Sequence[_Visit]) -> list[ChimerismRow]:
             if all(name in visit.markers for name in pair):
                 both = visit.work.row(Markers(tuple(visit.markers[name] for name in pair)))
                 visit.rows[pair] = both
-                stain = [part for part in both.reason.split("; ") if part.startswith((STAIN_FAILED, STAIN_UNLIKE))]
                 for name in pair:  # one antibody alone does not show it
-                    row = visit.rows[name,]
-                    visit.rows[name,] = replace(row, reason=joined([row.reason, *stain]))
+                    visit.rows[name,] = _beside(both, visit.rows[name,])
     candidates = sorted(dict.fromkeys(names for visit in visits for names in visit.rows), key=rank, reverse=True)
     rows = []
     for visit in visits:
@@ -183,6 +182,16 @@ def _chosen(visits: Sequence[_Visit]) -> list[ChimerismRow]:
                 row = replace(row, reason=joined([row.reason, f"antibody_differs ({usual} at other visits)"]))
             rows.append(row)
     return rows
+
+
+def _beside(both: ChimerismRow, alone: ChimerismRow) -> ChimerismRow:
+    """The row of one antibody, after what two together tell of the stain; where it failed, not by which antibody."""
+    stain = [part for part in both.reason.split("; ") if part.startswith((STAIN_FAILED, STAIN_UNLIKE))]
+    row = replace(alone, reason=joined([alone.reason, *stain]))
+    if not any(part.startswith(STAIN_FAILED) for part in stain):
+        return row
+    indeterminate = Estimate(status=ChimerismStatus.INDETERMINATE)
+    return replace(row, estimate=indeterminate, donor_cells=UNKNOWN, change=UNKNOWN)
 
 
 def _uninformed(rows: Sequence[ChimerismRow]) -> ChimerismRow:

@@ -10,6 +10,7 @@ from itertools import chain
 from nktrace.model.chimerism import BLANK_CV_ASSUMED, ChimerismRow, ChimerismStatus, Controls, Estimate, MarkerCounts
 from nktrace.model.errors import NktraceError
 from nktrace.model.events import Mask
+from nktrace.model.hla import Direction
 from nktrace.model.intervals import UNKNOWN, Interval
 from nktrace.model.study import EX_VIVO, Patient, Role
 from nktrace.science.background import FEWEST_BLANKS, telling_of_scatter
@@ -18,7 +19,7 @@ from nktrace.science.donor_gate_error import rate_variance
 from nktrace.science.doubt import Flags, failed
 from nktrace.science.hla_controls import ALL, LINEAGE_OF, NK, Tube, joined
 from nktrace.science.marker_classes import Classes, Markers, classes_of
-from nktrace.science.stain_checks import STAIN_FAILED, stain_flags
+from nktrace.science.stain_checks import STAIN_FAILED, hidden_share, stain_flags
 
 NO_COUNTS = MarkerCounts(events=0, positive=0)
 
@@ -127,7 +128,8 @@ class Population:
             return _Evidence(classes, None, (), notes)
         controls, more = self._controls(markers, lineage, blanks, donors)
         gate_sd = self._gate_sd(classes.counts, markers, lineage)
-        return _Evidence(replace(classes, gate_sd=gate_sd), controls, tuple(blanks), [*notes, *more])
+        hidden = hidden_share(classes.counts, controls)
+        return _Evidence(replace(classes, gate_sd=gate_sd, hidden=hidden), controls, tuple(blanks), [*notes, *more])
 
     def _since_baseline(self, markers: Markers, lineage: str, now: _Evidence) -> tuple[Interval, float, list[str]]:
         """Change of the donor fraction from the baseline, donor cells per µL there, and what to say about it.
@@ -137,7 +139,8 @@ class Population:
         """
         before = self._baseline(now.blanks)
         if before is None:
-            return UNKNOWN, 0.0, []
+            serves = any(tube.sample.role is Role.BASELINE for tube in now.blanks)
+            return UNKNOWN, 0.0, ["baseline_is_the_blank"] if serves and self.tube not in now.blanks else []
         told = [f"baseline: {flag}" for flag in before.flags]
         then = before._evidence(markers.in_batch(before.tube.sample.batch), lineage)
         if failed(before.flags) or then.controls is None or now.controls is None:
@@ -190,13 +193,20 @@ class Population:
             donor = self._assumed_donor(len(markers.cuts))
         elif donor_from != self.name:
             notes.append(f"sensitivity_from_{donor_from}")
-        known = self.choices.blank_cv
-        if known is not None:
-            return Controls(blank=blank, donor=donor, blank_cv=known, tubes=tuple(each)), notes
-        assumed, scatter_of = self.choices.assumed_blank_cv, self._scatter_of(markers, lineage, tuple(each))
-        if len(scatter_of) < FEWEST_BLANKS:
+        known, assumed = self.choices.blank_cv, self.choices.assumed_blank_cv
+        cv = assumed if known is None else known
+        scatter_of = self._scatter_of(markers, lineage, tuple(each)) if known is None else ()
+        if known is None and len(scatter_of) < FEWEST_BLANKS:
             notes.append(f"{BLANK_CV_ASSUMED} ({assumed:g})")
-        return Controls(blank=blank, donor=donor, blank_cv=assumed, tubes=tuple(each), scatter_of=scatter_of), notes
+        against_recipient = markers.direction != Direction.DONOR_POSITIVE
+        return Controls(
+            blank=blank,
+            donor=donor,
+            blank_cv=cv,
+            donor_cv=cv if against_recipient else 0.0,
+            tubes=tuple(each),
+            scatter_of=scatter_of,
+        ), notes
 
     def _scatter_of(self, markers: Markers, lineage: str, own: tuple[MarkerCounts, ...]) -> tuple[MarkerCounts, ...]:
         """The tubes that tell how much blanks scatter: those of the reference, by the marker that scatters most."""
@@ -213,7 +223,9 @@ class Population:
         if markers == 1:
             return MarkerCounts(events=worth, positive=round(worth * own))
         unclear = round(worth * 2 * own * (1 - own))
-        return MarkerCounts(events=worth - unclear, positive=round(worth * own**2), unclear=unclear)
+        return MarkerCounts(
+            events=worth - unclear, positive=round(worth * own**2), unclear=unclear, neither=unclear // 2
+        )
 
     def _pooled(
         self, markers: Markers, lineage: str, tubes: Sequence[Tube], populations: Sequence[str]
@@ -247,8 +259,10 @@ class Population:
         return math.sqrt(variance)
 
     def _baseline(self, blanks: Sequence[Tube]) -> Population | None:
-        """This population at the patient's last baseline, unless that is the blank or this sample, or comes later."""
+        """This population at the patient's last baseline that is neither the blank nor this sample, nor comes later."""
         used = {tube.sample.sample for tube in blanks} | {self.tube.sample.sample}
+        if self.tube.sample.role is Role.BASELINE:
+            return None
         baselines = [
             tube
             for tube in self.by_sample.values()
@@ -257,12 +271,14 @@ class Population:
             and tube.lineages.panel == self.tube.lineages.panel
             and not tube.lineages.failure
             and tube.sample.condition == EX_VIVO
+            and tube.sample.sample not in used
+            and tube.sample.day <= self.tube.sample.day
         ]
-        if not baselines or any(tube.sample.sample in used for tube in baselines):
+        if not baselines:
             return None
         baseline = max(baselines, key=lambda tube: (tube.sample.day, tube.sample.sample))
         mask = baseline.mask(self.name)
-        if mask is None or self.tube.sample.day < baseline.sample.day:
+        if mask is None:
             return None
         flags = self.doubts.get((baseline.sample.sample, self.name), ())
         return replace(self, tube=baseline, mask=mask, flags=flags)

@@ -19,6 +19,8 @@ POINTS = 2048
 # Axes of the lattice: one per independent source of uncertainty.
 SAMPLE, BLANK, DONOR, BETWEEN, COUNT, BASELINE, BETWEEN_BASELINE, SCATTER = range(8)
 BLANK_CLEAR, DONOR_CLEAR, GATES, BASELINE_GATES = range(8, 12)
+DONOR_BETWEEN, DONOR_BETWEEN_BASELINE, HIDDEN, BASELINE_HIDDEN = range(12, 16)
+_AXES = 16
 
 CENTRES: Points = (np.arange(POINTS) + 0.5) / POINTS  # coordinates of every axis, in order
 _SCORES = ndtri(CENTRES)
@@ -35,7 +37,7 @@ def ranks(along: int) -> NDArray[np.intp]:
 
 @cache
 def _cube() -> Points:
-    return np.asarray(Sobol(BASELINE_GATES + 1, scramble=False).random(POINTS))
+    return np.asarray(Sobol(_AXES, scramble=False).random(POINTS))
 
 
 def axis(along: int) -> Points:

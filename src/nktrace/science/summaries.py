@@ -19,7 +19,7 @@ from nktrace.science.cohort import (
 from nktrace.science.cohort_models import model_counts
 from nktrace.science.drawing import generator
 from nktrace.science.reconstitution import waiting
-from nktrace.science.visits import DONOR
+from nktrace.science.visits import COUNT_FAILED, DONOR, FOUND, NOT_FOUND
 
 Row = Mapping[str, Any]
 
@@ -47,13 +47,11 @@ def summarise_cohort(
     """
     counted_once = _one_platform(trajectories)
     for group, members in groups(patients).items():
-        seen = [row for row in counted_once if row["patient"] in members and not math.isnan(row["observed"])]
+        seen = [row for row in counted_once if row["patient"] in members and _usable(row)]
         for (measure, unit, day), values in _by_day(seen).items():
             summary = summarise_values(list(values.values()), level=level)
             yield _row(measure, "value", group, day, summary, unit, summary.note)
-            if measure == DONOR:
-                share = summarise_share(sum(low > 0 for low, _ in values.values()), len(values), level=level)
-                yield _row(measure, "detected", group, day, share, share.note)
+        yield from _detected((row for row in trajectories if row["patient"] in members), group, level=level)
         for measure in dict.fromkeys(row["measure"] for row in seen if row["unit"] == CELLS):
             counts = [row for row in seen if (row["measure"], row["unit"]) == (measure, CELLS)]
             for quantity, day, summary in model_counts(counts, days=days, window=window, level=level):
@@ -88,14 +86,39 @@ def _by_day(rows: Iterable[Row]) -> dict[tuple[str, str, float], dict[str, tuple
     """Bounds of each patient's value by measure, unit and day: whole days, within a day of the infusion tenths."""
     found: dict[tuple[str, str, float], dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        day = round(row["day"], 1) if abs(row["day"]) < 1 else float(round(row["day"]))
         bounds = (0.0 if row["censored"] else row["observed"], row["observed"])
-        found[row["measure"], row["unit"], day][row["patient"]].append(bounds)
+        found[row["measure"], row["unit"], _day(row)][row["patient"]].append(bounds)
     order = {measure: number for number, measure in enumerate(dict.fromkeys(measure for measure, _, _ in found))}
     return {
         key: {patient: _mean(bounds) for patient, bounds in found[key].items()}
         for key in sorted(found, key=lambda key: (order[key[0]], key[1], key[2]))
     }
+
+
+def _day(row: Row) -> float:
+    return round(row["day"], 1) if abs(row["day"]) < 1 else float(round(row["day"]))
+
+
+def _said(row: Row, statement: str) -> bool:
+    return statement in (row["reason"] or "").split("; ")
+
+
+def _usable(row: Row) -> bool:
+    """Whether a visit has a value or limit that is used: a count that failed its check is only shown."""
+    return not math.isnan(row["observed"]) and not _said(row, COUNT_FAILED)
+
+
+def _detected(trajectories: Iterable[Row], group: str, *, level: float) -> Iterator[dict[str, Any]]:
+    """In how many patients donor cells were found on each day, on whatever platform, counted or not."""
+    found: dict[float, dict[str, bool]] = defaultdict(dict)
+    for row in trajectories:
+        told = _said(row, FOUND) or _said(row, NOT_FOUND) or not math.isnan(row["observed"])
+        if row["measure"] == DONOR and told:
+            here = _said(row, FOUND) or not (row["censored"] or _said(row, NOT_FOUND))
+            found[_day(row)][row["patient"]] = here or found[_day(row)].get(row["patient"], False)
+    for day in sorted(found):
+        share = summarise_share(sum(found[day].values()), len(found[day]), level=level)
+        yield _row(DONOR, "detected", group, day, share, share.note)
 
 
 def _mean(bounds: Sequence[tuple[float, float]]) -> tuple[float, float]:
@@ -134,11 +157,14 @@ def _bounds(quantity: str, row: Row) -> tuple[float, float]:
 
 
 def _ever_detected(rows: Sequence[Row], group: str, *, level: float) -> Iterator[dict[str, Any]]:
-    """In how many patients donor cells were found at all after the infusion, of those in whom they were looked for."""
-    heights = [row for row in rows if (row["measure"], row["quantity"]) == (DONOR, "cmax")]
-    looked = [row for row in heights if row["status"] != "not_estimable"]
+    """In how many patients donor cells were found at all after the infusion, of those in whom they were looked for.
+
+    `tlast` rests on all visits that tell, and is refused where none found any.
+    """
+    lasting = [row for row in rows if (row["measure"], row["quantity"]) == (DONOR, "tlast")]
+    looked = [row for row in lasting if row["n_points"]]
     if looked:
-        share = summarise_share(sum(row["status"] == "ok" for row in looked), len(looked), level=level)
+        share = summarise_share(sum(row["status"] != "not_estimable" for row in looked), len(looked), level=level)
         yield _row(DONOR, "ever_detected", group, math.nan, share, share.note)
 
 
