@@ -40,7 +40,7 @@ from nktrace.science.hla_controls import Tube
 from nktrace.science.hla_positivity import looks_donor
 from nktrace.science.intervals import wilson
 from nktrace.science.patient_chimerism import patient_chimerism
-from nktrace.science.population_chimerism import Choices
+from nktrace.science.population_controls import Choices
 
 SPEC = Path(__file__).with_suffix(".yaml")
 SEEDS = (31,)

@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write chimerism.tsv and chimerism_by_antibody.tsv."""
     from nktrace.science.patient_chimerism import infused_doses, patient_chimerism
-    from nktrace.science.population_chimerism import Choices
+    from nktrace.science.population_controls import Choices
 
     samples = {sample.sample: sample for sample in args.patient.samples}
     counted = [row for row in read_table(args.counts, "counts") if row["platform"] != Platform.NONE]

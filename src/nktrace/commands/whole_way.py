@@ -139,7 +139,7 @@ class WholeWay:
     def chimerism(self, patient: Patient, gated: Sequence[GatedTube], cuts: Sequence[HlaCut]) -> Iterator[ChimerismRow]:
         """Rows of each antibody alone, and of two together where both inform."""
         from nktrace.science.patient_chimerism import patient_chimerism
-        from nktrace.science.population_chimerism import Choices
+        from nktrace.science.population_controls import Choices
 
         together, alone = patient_chimerism(
             patient,

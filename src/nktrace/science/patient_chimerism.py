@@ -25,7 +25,8 @@ from nktrace.model.study import EX_VIVO, ON_THE_TIMELINE, Donor, Patient
 from nktrace.science.doubt import Flags, failed
 from nktrace.science.hla_controls import ALL, LINEAGE_OF, Tube, joined
 from nktrace.science.marker_classes import Markers
-from nktrace.science.population_chimerism import Choices, Population
+from nktrace.science.population_chimerism import Population
+from nktrace.science.population_controls import Choices
 from nktrace.science.stain_checks import STAIN_FAILED, STAIN_UNLIKE
 
 

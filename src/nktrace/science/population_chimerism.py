@@ -7,37 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from nktrace.model.chimerism import BLANK_CV_ASSUMED, ChimerismRow, ChimerismStatus, Controls, Estimate, MarkerCounts
+from nktrace.model.chimerism import ChimerismRow, ChimerismStatus, Controls, Estimate, MarkerCounts
 from nktrace.model.errors import NktraceError
 from nktrace.model.events import Mask
-from nktrace.model.hla import Direction
 from nktrace.model.intervals import UNKNOWN, Interval
 from nktrace.model.study import EX_VIVO, Patient, Role
-from nktrace.science.background import FEWEST_BLANKS, telling_of_scatter
 from nktrace.science.chimerism import change, donor_cells, estimate, infused_bound
 from nktrace.science.donor_gate_error import rate_variance
 from nktrace.science.doubt import Flags, failed
-from nktrace.science.hla_controls import ALL, LINEAGE_OF, NK, Tube, joined
+from nktrace.science.hla_controls import LINEAGE_OF, NK, Tube, joined
 from nktrace.science.marker_classes import Classes, Markers, classes_of
+from nktrace.science.population_controls import Choices, controls_of
 from nktrace.science.stain_checks import STAIN_FAILED, hidden_share, stain_flags
-
-NO_COUNTS = MarkerCounts(events=0, positive=0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choices:
-    """The settings that bear on chimerism (files/settings.py says what each means)."""
-
-    level: float
-    min_separation: float
-    min_events: int
-    min_reference_events: int
-    blank_cv: float | None
-    assumed_blank_cv: float
-    assumed_sensitivity: float
-    assumed_sensitivity_events: int
-    complete: float
-    mixed: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +107,16 @@ class Population:
         classes = classes_of(self.tube, self.mask, markers, lineage)
         if not blanks:
             return _Evidence(classes, None, (), notes)
-        controls, more = self._controls(markers, lineage, blanks, donors)
+        controls, more = controls_of(
+            self.name,
+            markers,
+            lineage,
+            blanks=blanks,
+            donors=donors,
+            others=self.blanks,
+            panel=self.tube.lineages.panel,
+            choices=self.choices,
+        )
         gate_sd = self._gate_sd(classes.counts, markers, lineage)
         hidden = hidden_share(classes.counts, controls)
         return _Evidence(replace(classes, gate_sd=gate_sd, hidden=hidden), controls, tuple(blanks), [*notes, *more])
@@ -180,70 +170,6 @@ class Population:
                 mend=f"Give results/samples/{name} too",
             )
         return self.by_sample[name]
-
-    def _controls(
-        self, markers: Markers, lineage: str, blanks: Sequence[Tube], donors: Sequence[Tube]
-    ) -> tuple[Controls, list[str]]:
-        """False-positive rate and sensitivity of this population, borrowed from a larger one where it is small."""
-        fallback = tuple(dict.fromkeys((self.name, lineage, ALL)))
-        blank, blank_from, each = self._pooled(markers, lineage, blanks, fallback)
-        donor, donor_from, _ = self._pooled(markers, lineage, donors, tuple(dict.fromkeys((*fallback[:-1], NK, ALL))))
-        notes = [f"blank_from_{blank_from}"] if blank_from != self.name else []
-        if not donors:
-            donor = self._assumed_donor(len(markers.cuts))
-        elif donor_from != self.name:
-            notes.append(f"sensitivity_from_{donor_from}")
-        known, assumed = self.choices.blank_cv, self.choices.assumed_blank_cv
-        cv = assumed if known is None else known
-        scatter_of = self._scatter_of(markers, lineage, tuple(each)) if known is None else ()
-        if known is None and len(scatter_of) < FEWEST_BLANKS:
-            notes.append(f"{BLANK_CV_ASSUMED} ({assumed:g})")
-        against_recipient = markers.direction != Direction.DONOR_POSITIVE
-        return Controls(
-            blank=blank,
-            donor=donor,
-            blank_cv=cv,
-            donor_cv=cv if against_recipient else 0.0,
-            tubes=tuple(each),
-            scatter_of=scatter_of,
-        ), notes
-
-    def _scatter_of(self, markers: Markers, lineage: str, own: tuple[MarkerCounts, ...]) -> tuple[MarkerCounts, ...]:
-        """The tubes that tell how much blanks scatter: those of the reference, by the marker that scatters most."""
-        panel = self.tube.lineages.panel
-        found = [
-            self.blanks.get((panel, cut.marker, cut.direction, lineage), ())
-            for cut in (markers.cut(number, lineage) for number in range(len(markers.cuts)))
-        ]
-        return telling_of_scatter(*found, own)
-
-    def _assumed_donor(self, markers: int) -> MarkerCounts:
-        """What stands for a donor reference: so many events, each positive for its own marker and no other."""
-        worth, own = self.choices.assumed_sensitivity_events, self.choices.assumed_sensitivity
-        if markers == 1:
-            return MarkerCounts(events=worth, positive=round(worth * own))
-        unclear = round(worth * 2 * own * (1 - own))
-        return MarkerCounts(
-            events=worth - unclear, positive=round(worth * own**2), unclear=unclear, neither=unclear // 2
-        )
-
-    def _pooled(
-        self, markers: Markers, lineage: str, tubes: Sequence[Tube], populations: Sequence[str]
-    ) -> tuple[MarkerCounts, str, list[MarkerCounts]]:
-        """Counts over tubes in the first population that is large enough, which that was, and the counts per tube."""
-        best = (NO_COUNTS, populations[0], list[MarkerCounts]())
-        for population in populations:
-            each = [
-                classes_of(tube, mask, markers, lineage).counts
-                for tube in tubes
-                if (mask := tube.mask(population)) is not None
-            ]
-            total = sum(each, NO_COUNTS)
-            if total.total > best[0].total:
-                best = (total, population, [counts for counts in each if counts.total])
-            if total.total >= self.choices.min_reference_events:
-                break
-        return best
 
     def _gate_sd(self, counts: MarkerCounts, markers: Markers, lineage: str) -> float:
         """What the place of the tube's gates adds to the error of the rate."""
