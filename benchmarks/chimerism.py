@@ -160,7 +160,7 @@ def draw_controls(design: Design, background: float, sensitivity: float, rng: RN
         blank=sum(tubes[1:], tubes[0]),
         donor=_counted(design, 0, DONOR_EVENTS, background, sensitivity, rng),
         blank_cv=0.0 if several else CV,
-        donor_cv=CV if design.against_recipient or design.antibodies == 2 else 0.0,
+        against_recipient=design.against_recipient or design.antibodies == 2,
         tubes=tubes if several else (),
         scatter_of=tubes if several else (),
     )

@@ -123,6 +123,7 @@ def test_of_two_baselines_the_one_that_is_not_the_blank_serves(tmp_path: Path) -
     row = together["P1_d7", "nk"]
     assert row["change_low"] < 0.1 < row["change_high"]
     assert math.isnan(together["P1_late", "nk"]["change_from_baseline"])
+    assert "baseline_is_the_blank" not in together["P1_late", "nk"]["reason"]
 
 
 def test_a_baseline_that_serves_as_blank_is_named_where_there_is_no_other(tmp_path: Path) -> None:

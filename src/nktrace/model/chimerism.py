@@ -100,8 +100,8 @@ class Controls:
             is worth.
         blank_cv: coefficient of variation of the false-positive rate between tubes, beyond counting; used where fewer
             than five of `scatter_of` tell of it.
-        donor_cv: the same of donor cells that look like the recipient's: where an antibody against the recipient
-            is used these are false positives too.
+        against_recipient: whether an antibody against the recipient is used: donor cells that look like the recipient's
+            are then false positives too, and scatter likewise.
         tubes: the tubes that `blank` is the sum of; empty for one.
         scatter_of: tubes that the scatter of the false-positive rate is estimated from.
     """
@@ -109,7 +109,7 @@ class Controls:
     blank: MarkerCounts
     donor: MarkerCounts
     blank_cv: float = 0.0
-    donor_cv: float = 0.0
+    against_recipient: bool = False
     tubes: tuple[MarkerCounts, ...] = ()
     scatter_of: tuple[MarkerCounts, ...] = ()
 

@@ -12,6 +12,7 @@ its result into one of all cells. What is positive for both or for neither is co
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -62,8 +63,7 @@ def fraction_points(sample: MarkerCounts, controls: Controls, *, as_baseline: bo
     blank, donor = controls.blank, controls.donor
     p = at.moved(at.mid_p_rate(sample.positive, sample.events, own), sample.gate_sd, gates)
     a = _background(controls).rate(between)
-    missed = MarkerCounts(events=donor.events, positive=donor.events - donor.positive)
-    b = 1 - background((missed,), cv=controls.donor_cv).rate(donor_between, mean=at.DONOR)
+    b = 1 - _missed(controls).rate(donor_between, mean=at.DONOR)
     found: Points = (p - a) / np.maximum(b - a, 1e-3)
     if blank.unclear or donor.unclear:
         of_donor = at.jeffreys_rate(donor.events, donor.total, at.DONOR_CLEAR)
@@ -85,18 +85,7 @@ def limits_of(sample: MarkerCounts, controls: Controls, *, level: float = 0.95) 
     """
     blank, events = controls.blank, sample.events
     rates = _background(controls)
-    if rates.poisson:
-        bounds = clopper_pearson(blank.positive, blank.events, 2 * level - 1)
-        a_low = bounds.low
-        lob_events = limit_of_blank(np.array([events * bounds.high]), rates.cvs, rates.weights)
-    else:
-        a_low = at.central(rates.rate(at.BETWEEN), 2 * level - 1)[0]
-        if rates.estimated:
-            predicted, weights = rates.predicted()
-            poisson = np.zeros(predicted.size)
-            lob_events = limit_of_blank(events * predicted, poisson, weights, level=(1 + level) / 2)
-        else:
-            lob_events = limit_of_blank(events * rates.upper_means(level), rates.cvs, rates.weights)
+    a_low, lob_events = _blank_limit(rates, blank, events, level)
     lob_events = min(lob_events, events)
     net = events * controls.separation
     lob = max(0.0, (lob_events - events * blank.rate) / net)
@@ -199,6 +188,29 @@ def infused_bound(dose_per_kg: float) -> float:
 
 def _background(controls: Controls) -> Background:
     return background(controls.tubes or (controls.blank,), cv=controls.blank_cv, scatter_of=controls.scatter_of)
+
+
+def _missed(controls: Controls) -> Background:
+    """Donor cells that look like the recipient's."""
+    donor = controls.donor
+    missed = (MarkerCounts(events=donor.events, positive=donor.events - donor.positive),)
+    if controls.against_recipient:
+        return background(missed, cv=controls.blank_cv, scatter_of=controls.scatter_of)
+    return background(missed, cv=0.0)
+
+
+@lru_cache(maxsize=128)
+def _blank_limit(rates: Background, blank: MarkerCounts, events: int, level: float) -> tuple[float, int]:
+    """The lower bound of the false-positive rate, and the most events of `events` that a blank gives."""
+    if rates.poisson:
+        bounds = clopper_pearson(blank.positive, blank.events, 2 * level - 1)
+        return bounds.low, limit_of_blank(np.array([events * bounds.high]), rates.cvs, rates.weights)
+    a_low = at.central(rates.rate(at.BETWEEN), 2 * level - 1)[0]
+    if rates.estimated:
+        predicted, weights = rates.predicted()
+        poisson = np.zeros(predicted.size)
+        return a_low, limit_of_blank(events * predicted, poisson, weights, level=(1 + level) / 2)
+    return a_low, limit_of_blank(events * rates.upper_means(level), rates.cvs, rates.weights)
 
 
 def _point(sample: MarkerCounts, controls: Controls) -> float:

@@ -186,10 +186,13 @@ def _chosen(visits: Sequence[_Visit]) -> list[ChimerismRow]:
 
 
 def _beside(both: ChimerismRow, alone: ChimerismRow) -> ChimerismRow:
-    """The row of one antibody, after what two together tell of the stain; where it failed, not by which antibody."""
+    """The row of one antibody, after what two together tell of the stain.
+
+    Where that leaves the two without an answer the one has none either: which of them failed is not known.
+    """
     stain = [part for part in both.reason.split("; ") if part.startswith((STAIN_FAILED, STAIN_UNLIKE))]
     row = replace(alone, reason=joined([alone.reason, *stain]))
-    if not any(part.startswith(STAIN_FAILED) for part in stain):
+    if not stain or both.estimate.status is not ChimerismStatus.INDETERMINATE:
         return row
     indeterminate = Estimate(status=ChimerismStatus.INDETERMINATE)
     return replace(row, estimate=indeterminate, donor_cells=UNKNOWN, change=UNKNOWN)

@@ -130,7 +130,8 @@ class Population:
         before = self._baseline(now.blanks)
         if before is None:
             serves = any(tube.sample.role is Role.BASELINE for tube in now.blanks)
-            return UNKNOWN, 0.0, ["baseline_is_the_blank"] if serves and self.tube not in now.blanks else []
+            asked = self.tube.sample.role is not Role.BASELINE
+            return UNKNOWN, 0.0, ["baseline_is_the_blank"] if serves and asked else []
         told = [f"baseline: {flag}" for flag in before.flags]
         then = before._evidence(markers.in_batch(before.tube.sample.batch), lineage)
         if failed(before.flags) or then.controls is None or now.controls is None:

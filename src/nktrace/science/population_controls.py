@@ -58,7 +58,6 @@ def controls_of(
     elif donor_from != population:
         notes.append(f"sensitivity_from_{donor_from}")
     known, assumed = choices.blank_cv, choices.assumed_blank_cv
-    cv = assumed if known is None else known
     scatter_of: tuple[MarkerCounts, ...] = ()
     if known is None:
         cuts = [markers.cut(number, lineage) for number in range(len(markers.cuts))]
@@ -69,8 +68,8 @@ def controls_of(
     return Controls(
         blank=blank,
         donor=donor,
-        blank_cv=cv,
-        donor_cv=0.0 if markers.direction == Direction.DONOR_POSITIVE else cv,
+        blank_cv=assumed if known is None else known,
+        against_recipient=markers.direction != Direction.DONOR_POSITIVE,
         tubes=tuple(each),
         scatter_of=scatter_of,
     ), notes
