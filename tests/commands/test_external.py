@@ -94,6 +94,25 @@ def test_complete_chimerism_by_str_counts_by_its_bound(tmp_path: Path, value: st
     assert ("4 of 5 pairs" in (found["concordance"]["note"] or "")) is counts
 
 
+@pytest.mark.parametrize(("ends", "bounds"), [(("0.955", "0.965"), 0), (("0.955", "1"), 1), (("", ""), 1)])
+def test_a_value_near_one_whose_interval_excludes_one_is_a_number(
+    tmp_path: Path, ends: tuple[str, str], bounds: int
+) -> None:
+    for number, fraction in enumerate((0.02, 0.1, 0.3)):
+        laid(tmp_path, f"P{number}", asked(f"P{number}", "STR", f"{fraction}", population="nk"), fraction=fraction)
+    near = asked("P3", "STR", "0.96", lod="0.05", ci_low=ends[0], ci_high=ends[1], population="nk")
+    laid(tmp_path, "P3", near, fraction=0.8)
+    found = agreed(tmp_path, [f"{tmp_path}/P{number}.tsv" for number in range(4)])
+    assert [found["bias"][name] for name in ("n_pairs", "n_censored", "n_left_out")] == [4, bounds, 0]
+
+
+def test_two_values_below_their_limits_are_no_pair(tmp_path: Path) -> None:
+    """STR found nothing in the T cells, neither did flow: that tells nothing of how the methods agree."""
+    laid(tmp_path, "P0", asked("P0", "STR", "0", lod="0.02", population="cd3"))
+    found = agreed(tmp_path, [f"{tmp_path}/P0.tsv"])
+    assert [found["bias"][name] for name in ("n_pairs", "n_patients", "n_censored", "n_left_out")] == [0, 0, 0, 1]
+
+
 def test_flow_at_one_is_a_bound_too(tmp_path: Path) -> None:
     for number, fraction in enumerate((0.02, 0.1, 0.3, 1.0)):
         patient = f"P{number}"

@@ -178,7 +178,7 @@ def test_a_patient_without_counts_or_cells_gets_tables_with_reasons(tmp_path: Pa
 
 def test_the_cohort_stacks_and_sums_up(results: Path) -> None:
     samples = [{"sample": f"{patient}.{i}", "panel": "p"} for patient in ("P2", "P1") for i in range(len(DAYS))]
-    patients = [{"patient": "P2", "arm": "high"}, {"patient": "P1", "arm": "low"}]
+    patients = [{"patient": "P2", "arm": "high", "death_day": None}, {"patient": "P1", "arm": "low", "death_day": 90}]
     command = ["cohort", "--samples", dump_rows(samples), "--patients", dump_rows(patients)]
     assert main([*command, "--settings", SETTINGS, "--results", str(results)]) == 0
     cohort = results / "cohort"
@@ -199,7 +199,7 @@ def test_the_cohort_stacks_and_sums_up(results: Path) -> None:
 
 
 def test_a_missing_table_is_one_line_and_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    patients = dump_rows([{"patient": "P1", "arm": ""}])
+    patients = dump_rows([{"patient": "P1", "arm": "", "death_day": None}])
     command = ["cohort", "--samples", "[]", "--patients", patients, "--settings", SETTINGS, "--results", str(tmp_path)]
     assert main(command) == 2
     error = capsys.readouterr().err

@@ -98,5 +98,22 @@ def test_counts_and_donor_fractions_beside_their_truth(
     assert "count_relative_error" in capsys.readouterr().out
 
 
+def test_a_count_that_repeats_another_tubes_is_counted_once(truth: Path, tmp_path: Path) -> None:
+    """Donor cells that rest on it are an estimate of their own."""
+    nk = read_expectations(truth)["S2-d07", "nk"]
+    common = {"sample": "S2-d07", "patient": "S2", "day": 7.0, "population": "nk"}
+    count = {"platform": "beads", "cells_per_ul": nk.cells_per_ul, "ci_low": 0.0, "ci_high": 9e9}
+    copy = row_of("counts", **common, **count, reason="counted in tube C")
+    chimeric = row_of("chimerism", **common, donor_cells_per_ul=1.0, donor_cells_ci_low=0.0, donor_cells_ci_high=9e9)
+    write_table(tmp_path / "cohort" / "chimerism.tsv", "chimerism", [chimeric])
+    for rows, n in (([row_of("counts", **common, **count), copy], "1"), ([copy], "0")):
+        write_table(tmp_path / "cohort" / "counts.tsv", "counts", rows)
+        found = validate(truth, tmp_path)
+        assert found["count_relative_error", "all"]["n"] == n
+        assert ("count_relative_error", "beads") in found or n == "0"
+        assert found["coverage_count", "all"]["n"] == n
+        assert found["coverage_donor_cells", "all"]["n"] == "1"
+
+
 def test_a_directory_without_truth_is_an_error(tmp_path: Path) -> None:
     assert main(["validate", "--truth", str(tmp_path), "--results", "x", "--output", str(tmp_path / "v.tsv")]) == 2

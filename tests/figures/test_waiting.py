@@ -31,11 +31,22 @@ def test_a_bar_goes_from_the_last_day_below_to_the_first_above() -> None:
 
 def test_not_yet_and_never_have_no_bar_and_are_told_apart() -> None:
     waiting = lanes(Wait(name="P1", low=20.0, high=math.inf))
-    died = lanes(Wait(name="P1", low=20.0, high=math.inf, died=True))
+    died = lanes(Wait(name="P1", low=20.0, high=math.inf, death=20.0))
     for svg in (waiting, died):
         assert not elements(svg, "rect") + elements(svg, "circle")
     assert [e.attrib["d"].endswith("Z") for e in elements(waiting, "path")].count(True) == 1  # the arrow's tip
     assert not [e for e in elements(died, "path") if e.attrib["d"].endswith("Z")]
+
+
+def test_a_death_after_unseen_time_stands_on_its_day_and_has_no_arrow() -> None:
+    svg = lanes(Wait(name="P1", low=20.0, high=math.inf, death=60.0))
+    ways = [e.attrib["d"] for e in elements(svg, "path")]
+    assert not [way for way in ways if way.endswith("Z")]
+    (dotted,) = [e.attrib["d"] for e in elements(svg, "path") if "stroke-dasharray" in e.attrib]
+    assert [float(place.split()[0]) for place in dotted[1:].split("L")] == pytest.approx([204, 404])
+    crosses = [e.attrib["d"] for e in elements(svg, "path") if e.attrib.get("stroke-width") == "1.8"]
+    assert [float(cross[1:].split()[0]) for cross in crosses] == pytest.approx([400, 400])
+    assert Wait(name="P1", low=20.0, high=math.inf, death=60.0).last == 60
 
 
 def test_every_patient_has_a_lane_and_a_long_name_is_cut() -> None:

@@ -52,6 +52,14 @@ def test_rare_proteins_are_exceptions_of_what_is_marked(tmp_path: Path) -> None:
     assert [(fault.row, fault.column) for fault in caught.value.faults] == [(2, "rare"), (3, "rare"), (4, "rare")]
 
 
+def test_a_table_without_rare_proteins_is_not_one_that_has_none(tmp_path: Path) -> None:
+    columns, cells = "specificity\treacts\tcross_reacts\tcondition\tsource", "mine\tB*07 !B*07:05\tNA\tNA\tours"
+    without = written(tmp_path / "without.tsv", f"antibody\t{columns}", f"x\t{cells}")
+    with_none = written(tmp_path / "none.tsv", f"antibody\trare\t{columns}", f"x\tNA\t{cells}")
+    assert read_antibodies(without)["x"].rare is None
+    assert read_antibodies(with_none)["x"].rare == ()
+
+
 def test_all_faults_of_a_table_are_told_at_once(tmp_path: Path) -> None:
     path = written(
         tmp_path / "hla_antibodies.tsv",

@@ -178,7 +178,7 @@ def _cohort_page(results: Path, patients: tuple[Patient, ...], samples: dict[str
         "--samples",
         dump_rows(rows),
         "--patients",
-        dump_rows({k: p[k] for k in ("patient", "arm")} for p in who),
+        dump_rows({k: p[k] for k in ("patient", "arm", "death_day")} for p in who),
     ]
     options += ["--settings", part(SETTINGS, "kinetics.days", "kinetics.window"), "--results", str(results)]
     assert main(["cohort", *options]) == 0

@@ -2,12 +2,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from nktrace.model.external import measured_by
 from nktrace.pages.cohort import cohort_page
+from nktrace.pages.external import cohort_methods
 from nktrace.pages.patient import patient_page
 from tests.pages.reading import Page
 from tests.pages.study_rows import a_patient, cohort_values, patient_values, row
 
 SHARP = "<b>\"&'"
+NAN = float("nan")
 
 
 def comparisons(name: str = "P1") -> list[dict[str, Any]]:
@@ -58,6 +63,32 @@ def test_the_cohorts_page_tells_bias_as_a_ratio_of_odds_and_what_so_few_cannot_s
     assert "under 10 patients" in text
     few = Page(cohort_page(**values, external_chimerism=comparisons(), external_agreement=agreement())).text
     assert "Too few to tell agreement" in few
+
+
+@pytest.mark.parametrize(
+    ("high", "lod", "bound"), [(0.965, 0.05, False), (1.0, 0.05, True), (NAN, 0.05, True), (0.965, NAN, False)]
+)
+def test_a_value_near_one_is_drawn_as_it_is_counted(high: float, lod: float, bound: bool) -> None:
+    """As a bound, a triangle, in the picture of the ratio; as a point where its interval excludes 1."""
+    first = comparisons()[0]
+    near = first | {"external_fraction": 0.96, "external_low": 0.955, "external_high": high, "external_lod": lod}
+    assert (measured_by("external", near).told == (0.96, 0.96)) is not bound
+    (kind,) = cohort_methods([{"patient": "P1"}], [near], agreement(ci_low=-0.3, ci_high=0.5))
+    picture = str(kind["figures"][1]["image"])
+    assert ("<circle" in picture) is not bound
+
+
+def test_a_pair_that_tells_nothing_is_not_in_the_picture_of_the_ratio() -> None:
+    """Both as near to 1 as they can tell; and a method that gives 1 with neither a limit nor an interval."""
+    first = comparisons()[0]
+    one = {"fraction": 1.0, "low": 0.98, "high": 1.0, "lod": 0.01}
+    both = first | {f"{method}_{name}": value for method in ("flow", "external") for name, value in one.items()}
+    unknown = first | {"external_fraction": 1.0, "external_low": NAN, "external_high": NAN, "external_lod": NAN}
+    for pair in (both, unknown):
+        (kind,) = cohort_methods([{"patient": "P1"}], [pair], agreement(ci_low=-0.3, ci_high=0.5))
+        picture = str(kind["figures"][1]["image"])
+        assert "P1, day 1" in str(kind["figures"][0]["image"])
+        assert "P1, day 1" not in picture
 
 
 def test_names_are_text() -> None:

@@ -35,8 +35,11 @@ def _time(patient: str, **known: Any) -> dict[str, Any]:
     return row("kinetics", patient=patient, measure="nk", quantity="time_to_threshold:100", unit="days", **known)
 
 
-def page(kinetics: list[dict[str, Any]], *, others: tuple[str, ...] = ()) -> Page:
-    patients = [{"patient": name, "arm": ""} for name in (*dict.fromkeys(r["patient"] for r in kinetics), *others)]
+def page(
+    kinetics: list[dict[str, Any]], *, others: tuple[str, ...] = (), deaths: dict[str, float] | None = None
+) -> Page:
+    names = (*dict.fromkeys(r["patient"] for r in kinetics), *others)
+    patients = [{"patient": name, "arm": "", "death_day": (deaths or {}).get(name)} for name in names]
     summary = list(summarise_cohort(patients, [], kinetics, days=(7.0,), window=3.0, level=0.95, seed=1))
     return Page(cohort_page(**_nothing() | {"patients": patients, "kinetics": kinetics, "summary": summary}))
 
@@ -52,7 +55,7 @@ def figures(html: Page) -> list[str]:
 
 def test_one_patient_has_an_interval_and_no_median_anywhere() -> None:
     html = page([reached("P1", 4.0, 7.0), left_out("P2"), left_out("P3")], others=("P4",))
-    assert "NK cells 100 1 1 of 1 0 0 – already above at baseline: P2, P3; not counted: P4" in html.text
+    assert "NK cells 100 1 1 of 1 0 0 0 – already above at baseline: P2, P3; not counted: P4" in html.text
     assert figures(html) == ["NK cells, 100 cells/µL: when each patient reached it"]
     assert "P1: reached after day 4 and by day 7, 5.5 between the counts" in html.text
     assert "5.5 to 5.5" not in html.text
@@ -62,7 +65,7 @@ def test_one_patient_has_an_interval_and_no_median_anywhere() -> None:
 
 def test_three_patients_have_a_median_between_two_days_and_a_share_without_a_band() -> None:
     html = page([reached("P1", 4.0, 7.0), reached("P2", 7.0, 14.0), waiting("P3", 28.0)])
-    assert "NK cells 100 3 2 of 3 1 0 between 7 and 14" in html.text
+    assert "NK cells 100 3 2 of 3 1 0 0 between 7 and 14" in html.text
     assert len(figures(html)) == 2
     assert "by day 14: 66.7 %" in html.text
     assert "by day 14: 66.7 % (" not in html.text
@@ -71,15 +74,23 @@ def test_three_patients_have_a_median_between_two_days_and_a_share_without_a_ban
 def test_ten_patients_have_a_band_and_the_dead_stay_in_the_denominator() -> None:
     kinetics = [reached(f"P{n}", 4.0, 7.0) for n in range(6)] + [died(f"D{n}", 20.0) for n in range(6)]
     html = page(kinetics)
-    assert "NK cells 100 12 6 of 12 0 6" in html.text
+    assert "NK cells 100 12 6 of 12 0 6 0" in html.text
     assert "by day 7: 50.0 % (" in html.text
     assert "D0: died on day 20, not reached before" in html.text
     assert claims(said(cohort_page(**_nothing() | {"kinetics": kinetics}))) == []
 
 
+def test_who_died_after_time_without_visits_is_neither_waiting_nor_known_to_have_missed_it() -> None:
+    kinetics = [reached("P1", 180.0, 200.0), reached("P2", 180.0, 200.0), waiting("P3", 42.0), died("P4", 50.0)]
+    html = page(kinetics, deaths={"P3": 60.0, "P4": 50.0})
+    assert "NK cells 100 4 2 of 4 0 1 1" in html.text
+    assert "P3: below up to day 42, not known from then to the death on day 60" in html.text
+    assert "by day 200: 50.0 %" in html.text
+
+
 def test_with_nobody_at_risk_the_table_says_why_and_nothing_is_drawn() -> None:
     html = page([left_out("P1"), left_out("P2", "no baseline: above on day 7, and perhaps before")])
-    assert "NK cells 100 0 – – – – already above at baseline: P1; no baseline: P2" in html.text
+    assert "NK cells 100 0 – – – – – already above at baseline: P1; no baseline: P2" in html.text
     assert figures(html) == []
     assert "Until counts reach a threshold" not in page([]).text
 
@@ -87,7 +98,7 @@ def test_with_nobody_at_risk_the_table_says_why_and_nothing_is_drawn() -> None:
 def test_the_share_rises_between_the_last_day_below_and_the_first_above() -> None:
     """Of all who lived; the days of the dead bound nothing."""
     kinetics = [reached("P1", 4.0, 7.0), reached("P2", 4.0, 14.0), reached("P3", 7.0, 14.0), died("P4", 13.0)]
-    patients = [{"patient": r["patient"], "arm": ""} for r in kinetics]
+    patients = [{"patient": r["patient"], "arm": "", "death_day": None} for r in kinetics]
     summary = list(summarise_cohort(patients, [], kinetics, days=(7.0,), window=3.0, level=0.95, seed=1))
     (found,) = reconstitution(patients, kinetics, summary)
     boxes = [label for label in Page(str(found["figures"][1]["image"])).all("rect") if "stroke-dasharray" in label]

@@ -158,5 +158,6 @@ def test_pairs_of_which_nothing_is_known_change_nothing() -> None:
     some = pairs(8, 2)
     unknown = Pair(patient="P1", flow=(0.1, 0.1), other=(0.0, math.nan))
     nothing = Pair(patient="P1", flow=(0.0, 0.01), other=(0.0, 0.02))
+    assert not any(pair.known for pair in (unknown, nothing))
     assert found([*some, unknown]) == found(some)
     assert found([*some, nothing])["bias"] == pytest.approx(found(some)["bias"], abs=1e-4)

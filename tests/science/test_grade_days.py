@@ -126,7 +126,7 @@ def test_counts_of_doubtful_quality_and_of_another_platform_are_left_out_and_sai
 def test_a_count_taken_over_and_one_by_an_undeclared_volume_are_no_visits() -> None:
     good = rows_of([(0, 300.0), (7, 300.0)])
     copied = rows_of([(14, 300.0)], reason="counted in tube C14")
-    washed = rows_of([(21, 10.0)], status="warn", reason="volume by the file's $VOL: 80 uL, which holds for unwashed")
+    washed = rows_of([(21, 10.0)], status="warn", reason="volume 80 uL by the file's $VOL, which holds")
     found = days_of([*good, *copied, *washed])["days_in_grade:3"]
     assert (found.value, found.n_points) == (Interval(7, 7, 7), 2)
     assert "1 count(s) of doubtful quality left out" in found.reason

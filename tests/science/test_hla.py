@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nktrace.files.installation import resource
 from nktrace.files.knowledge import read_antibodies
 from nktrace.model.hla import Direction, Information, Verdict
@@ -96,10 +98,21 @@ def test_a_rare_protein_of_a_typed_group_is_a_caution_and_no_verdict() -> None:
 
 def test_a_truly_mixed_group_stays_undecided() -> None:
     for name in ("anti-Bw4", "anti-Bw6"):
-        for written in ("B15", "B*15", "B70", "B12", "B21", "B*15:XX"):
+        for written in ("B15", "B*15", "B12", "B21", "B*15:XX"):
             assert marks(ANTIBODIES[name], parse_typing(f"A1;{written},{written}")) is None, (name, written)
-        for split in ("B62", "B71", "B72", "B75", "B76"):
+        for split in ("B62", "B70", "B71", "B72", "B71(70)", "B75", "B76"):
             assert marks(ANTIBODIES[name], parse_typing(f"A1;{split}")) is (name == "anti-Bw6"), (name, split)
+
+
+def test_an_own_table_that_does_not_say_what_is_rare_decides_with_a_caution() -> None:
+    """It decides by the group whether an antibody marks it, as it always did; a caution names what it spares."""
+    own = replace(ANTIBODIES["anti-Bw6"], rare=None)
+    verdict = informs(own, donor=parse_typing("A1;B8,B8"), recipient=parse_typing("A1;B57,B57"))
+    assert (verdict.direction, verdict.deciding) == (Direction.DONOR_POSITIVE, ("donor B8",))
+    assert verdict.caution.startswith("holds unless donor B8 is B*08:02 or B*08:03 (")
+    assert "does not say whether that is rare" in verdict.caution
+    assert marks(own, parse_typing("A1;B*44")) is None  # a group of which it marks some proteins
+    assert marks(own, parse_typing("A1;B*08:02")) is False
 
 
 def test_a_homozygotes_allele_decides_once() -> None:

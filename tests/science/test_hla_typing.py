@@ -56,6 +56,13 @@ def test_a_typing_is_read_in_every_usual_writing() -> None:
         ("A*24:09 N", "A*24:09N"),
         ("A*02:ab", "A*02:AB"),
         ("A*01:01/02", "A*01"),
+        ("Cw*0702", "C*07:02"),
+        ("Cw*07:02", "C*07:02"),
+        ("HLA-Cw*0702", "C*07:02"),
+        ("cw 7", "C*07"),
+        ("HLA-cw7", "C*07"),
+        ("cw11", "Cw11"),
+        ("HLA-DRw15", "DR15"),
     ],
 )
 def test_a_wrong_writing_is_refused_with_the_nearest_valid_form(written: str, near: str) -> None:
@@ -82,6 +89,7 @@ def test_no_form_is_made_up_for_what_is_like_none(written: str) -> None:
         ("A*02:01/A*03:01", "A*02:01,A*03:01"),
         ("HLA-A*02:01 HLA-DRB1*15:01", "A*02:01,DRB1*15:01"),
         ("A2-Cw7", "A2,Cw7"),
+        ("Cw*0702 Cw*0304", "C*07:02,C*03:04"),
         ("A*02:01 -", "A*02:01,-"),
     ],
 )
@@ -90,7 +98,7 @@ def test_a_missing_comma_is_suggested(written: str, near: str) -> None:
         parse_typing(written)
 
 
-@pytest.mark.parametrize("written", ["A*42", "A*70:01", "B*09", "B*84:01", "C*13:01", "C*99"])
+@pytest.mark.parametrize("written", ["A*42", "A*70:01", "B*09", "B*84:01", "C*13:01", "C*99", "Cw13", "Cw99"])
 def test_no_other_group_is_guessed(written: str) -> None:
     """More than one group is as near: a wrong guess would be taken over."""
     with pytest.raises(TypingError) as caught:
@@ -121,6 +129,7 @@ def test_splits_of_c_dr_and_dq_are_regular() -> None:
     assert [(a.locus, a.groups) for a in typing.alleles if a.locus == "C"] == [("C", ("03",))] * 2
     assert [a.locus for a in typing.alleles[4:]] == ["DR", "DR", "DQ", "DQ"]
     assert parse_typing("Cw9,Cw10").alleles[1].groups == ("03",)
+    assert [allele.groups for allele in parse_typing("Cw11,HLA-Cw11(w1)").alleles] == [("01",), ("01",)]
 
 
 def test_a_dash_is_a_second_equal_allele() -> None:

@@ -155,6 +155,40 @@ def test_the_first_counting_tube_that_has_a_count_is_taken() -> None:
     assert "counting tube C2 could not be read" in row.reason
 
 
+def test_of_two_counting_tubes_the_one_whose_checks_hold_is_taken() -> None:
+    """The first has lost its T and NK cells: 31 NK cells in place of 94. The other fails no check but beside it."""
+    astray = tube("C1", COUNTING | {"cd3": 3_000, "b_cells": 300, "nk": 300}, **BEADS)
+    found = counted(astray, tube("C2", COUNTING, **BEADS), tube("F", PHENOTYPING))
+    assert found["C1", "nk"].status == "fail"
+    for population in ("lymphocytes", "cd3", "nk"):
+        assert found["F", population].cells_per_ul == found["C2", population].cells_per_ul
+    assert (found["F", "nk"].status, found["F", "nk"].reason) == ("ok", "counted in tube C2")
+    alone = counted(astray, tube("F", PHENOTYPING))["F", "nk"]
+    assert (alone.status, alone.cells_per_ul.value) == ("fail", pytest.approx(300 * PER_CELL))
+
+
+def test_a_count_is_taken_over_where_the_tube_itself_has_no_such_cells() -> None:
+    """What the counting tube says of the blood does not hang on how many NK cells are here."""
+    found = counted(tube("C", COUNTING, **BEADS), tube("F", PHENOTYPING | {"nk": 0, "bright": 0}))
+    assert found["F", "nk"].cells_per_ul == found["C", "nk"].cells_per_ul
+    assert found["F", "nk"].reason == "counted in tube C"
+    assert not found["F", "bright"].cells_per_ul.known
+    assert found["F", "bright"].reason == "no events in nk, which is counted in C"
+
+
+def test_the_analysers_lymphocytes_are_compared_once() -> None:
+    both = BEADS | ANALYSER
+    tubes = [tube("C", COUNTING, **BEADS), *(tube(name, PHENOTYPING, **ANALYSER) for name in ("F1", "F2"))]
+    for some, expected in (
+        (tubes, [("C", "F1")]),
+        ([tube("C", COUNTING, **both), *tubes[1:]], [("C", "C")]),
+        ([tube("C", COUNTING, **both), tube("D", COUNTING, **both)], [("C", "C"), ("D", "C")]),
+    ):
+        _, checks = patient_counts(MAN, some, ranges=RANGES, grades=GRADES, choices=CHOICES)
+        mine = [c for c in checks if c.check is CheckName.PLATFORMS and c.population == "lymphocytes"]
+        assert sorted((c.sample, c.other_sample) for c in mine) == expected
+
+
 def test_a_joined_count_says_the_check_that_its_counting_tube_fails() -> None:
     found = counted(tube("C", COUNTING | {"b_cells": 3_000}, **BEADS), tube("F", {"lymphocytes": 30_000, "nk": 3_400}))
     for population in ("lymphocytes", "nk"):

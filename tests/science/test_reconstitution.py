@@ -1,4 +1,4 @@
-"""Time to a threshold of one patient, and Turnbull's estimator over patients."""
+"""Time to a threshold of one patient."""
 
 from __future__ import annotations
 
@@ -7,68 +7,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from nktrace.model.intervals import Interval
 from nktrace.model.trajectories import CELLS, Curve, Quantity, Series, Visit, Waiting
-from nktrace.science.reconstitution import time_to_threshold, turnbull, waiting
+from nktrace.science.incidence import turnbull
+from nktrace.science.reconstitution import time_to_threshold, waiting
 
 INF = math.inf
-
-# Months to breast retraction after radiotherapy: Finkelstein & Wolfe (Biometrics 1985), Table 1
-RETRACTION = [
-    *[(45, INF), (6, 10), (0, 7), (46, INF), (46, INF), (7, 16), (17, INF), (7, 14), (37, 44), (0, 8), (4, 11)],
-    *[(15, INF), (11, 15), (22, INF), (46, INF), (46, INF), (25, 37), (46, INF), (26, 40), (46, INF), (27, 34)],
-    *[(36, 44), (46, INF), (36, 48), (37, INF), (40, INF), (17, 25), (46, INF), (11, 18), (38, INF), (5, 12)],
-    *[(37, INF), (0, 5), (18, INF), (24, INF), (36, INF), (5, 11), (19, 35), (17, 25), (24, INF), (32, INF)],
-    *[(33, INF), (19, 26), (37, INF), (34, INF), (36, INF)],
-]
-# and the survival function that Klein & Moeschberger (Survival Analysis, 5.2) give for it, by month
-PUBLISHED = {4: 1.0, 5: 0.954, 7: 0.920, 8: 0.832, 12: 0.761, 25: 0.668, 34: 0.586, 40: 0.467}
-
-
-def test_turnbull_gives_the_published_curve() -> None:
-    estimate = turnbull([Waiting(low, high) for low, high in RETRACTION])
-    survival = {month: 1 - estimate.by(month) for month in PUBLISHED}
-    assert survival == pytest.approx(PUBLISHED, abs=0.0015)
-    assert estimate.quantile(0.5).low == 38
-    assert estimate.quantile(0.5).high == 40
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-def test_turnbull_equals_lifelines_where_ends_do_not_touch() -> None:
-    from lifelines import KaplanMeierFitter
-
-    rng = np.random.default_rng(4)
-    low = rng.uniform(0, 20, 30)
-    high = np.where(rng.uniform(size=30) < 0.3, np.inf, low + rng.uniform(1, 15, 30))
-    curve = KaplanMeierFitter().fit_interval_censoring(low, high, tol=1e-9).survival_function_
-    estimate = turnbull([Waiting(float(a), float(b)) for a, b in zip(low, high, strict=True)])
-    days = [end for end in estimate.right if math.isfinite(end)]
-    theirs = [float(curve["NPMLE_estimate_lower"].asof(day + 1e-9)) for day in days]
-    assert [1 - estimate.by(day) for day in days] == pytest.approx(theirs, abs=2e-3)
-
-
-def test_exact_times_give_kaplan_meier() -> None:
-    times = [Waiting(3, 3), Waiting(5, INF), Waiting(6, 6), Waiting(6, INF), Waiting(10, 10)]
-    estimate = turnbull(times)
-    assert estimate.by(3) == pytest.approx(1 / 5)
-    assert estimate.by(6) == pytest.approx(1 - 4 / 5 * 2 / 3)
-    assert estimate.by(10) == pytest.approx(1.0)
-
-
-def test_death_is_a_competing_event_and_not_the_end_of_observation() -> None:
-    # by Aalen & Johansen: five die on day 1, one is lost on day 2, four reach it on day 10
-    dead = [Waiting(1, INF, never=True)] * 5
-    estimate = turnbull([*dead, Waiting(2, INF), *[Waiting(10, 10)] * 4])
-    assert estimate.by(10) == pytest.approx(0.5)
-    assert not estimate.quantile(0.6).known
-    with_death_as_censoring = turnbull([*[Waiting(1, INF)] * 5, Waiting(2, INF), *[Waiting(10, 10)] * 4])
-    assert with_death_as_censoring.by(10) == pytest.approx(1.0)
-
-
-def test_a_time_that_ends_before_it_starts_is_refused() -> None:
-    with pytest.raises(ValueError, match="after it starts"):
-        turnbull([Waiting(5, 3)])
 
 
 def visit(day: float, value: float, *, baseline: bool = False, censored: bool = False) -> Visit:
@@ -96,6 +42,22 @@ def reach(
     )
 
 
+def ended(found: Quantity, death: float = math.nan) -> Waiting:
+    return waiting(found.value, death_day=death)
+
+
+@pytest.mark.parametrize("death", [43, 55, 56, 57, 60, 70])
+def test_a_death_before_anybody_reached_it_is_no_event_however_long_after_the_last_visit(death: float) -> None:
+    early = [(14, 50), (28, 60), (42, 70)]
+    base = visit(-1, 20, baseline=True)
+    dead = [reach(base, *(visit(*one) for one in early), death=death)] * 4
+    others = [reach(base, *(visit(*one) for one in [*early, (90, 80), (180, 90), (200, 400), (207, 400)]))] * 4
+    times = [*(waiting(one.value, death_day=death) for one in dead), *(ended(one) for one in others)]
+    estimate = turnbull(times)
+    assert estimate.by(200) == pytest.approx(0.5)
+    assert not estimate.quantile(0.6).known
+
+
 def test_a_threshold_is_reached_between_two_visits() -> None:
     found = reach(visit(-1, 20, baseline=True), visit(7, 50), visit(14, 200), visit(21, 210))
     assert (found.status, found.value.low, found.value.high) == ("ok", 7, 14)
@@ -120,20 +82,21 @@ def test_above_at_baseline_is_not_at_risk() -> None:
 def test_death_before_the_threshold_is_never_reached() -> None:
     found = reach(visit(-1, 20, baseline=True), visit(7, 50), death=12)
     assert found.status == "censored"
-    assert waiting(found.value) == Waiting(12, INF, never=True)
+    assert ended(found, 12) == Waiting(12, INF, death=12)
+    assert ended(found, 12).never
 
 
 def test_a_death_long_after_the_last_visit_does_not_say_never() -> None:
     found = reach(visit(-1, 20, baseline=True), visit(3, 30), visit(28, 50), death=300)
-    assert waiting(found.value) == Waiting(28, INF)
+    assert ended(found, 300) == Waiting(28, INF, death=300)
     assert "not known from then to the death on day 300" in found.reason
-    assert waiting(reach(visit(-1, 20, baseline=True), visit(28, 50), death=42).value).never
-    assert not waiting(reach(visit(-1, 20, baseline=True), visit(28, 50), death=43).value).never
+    assert ended(reach(visit(-1, 20, baseline=True), visit(28, 50), death=42), 42).never
+    assert not ended(reach(visit(-1, 20, baseline=True), visit(28, 50), death=43), 43).never
 
 
 def test_above_at_the_last_visit_and_then_dead_is_not_never() -> None:
     found = reach(visit(-1, 20, baseline=True), visit(3, 30), visit(7, 250), death=12)
-    assert waiting(found.value) == Waiting(3, INF)
+    assert ended(found, 12) == Waiting(3, INF, death=12)
     assert "never" not in found.reason
 
 
@@ -149,14 +112,38 @@ def test_a_limit_above_the_threshold_does_not_tell_the_side() -> None:
 
 def test_a_curve_that_leaves_the_crossing_open_widens_its_interval() -> None:
     """Counts without error of their own: only the curve knows that blood differs from draw to draw."""
-    visits = [visit(-1, 20, baseline=True), *(near(day, value, 1e-3) for day, value in ((3, 30), (7, 105), (14, 300)))]
-    days = np.array([3.0, 7.0, 14.0])
-    draws = np.array([30, 105, 300]) * np.exp(0.3 * np.random.default_rng(1).standard_normal((800, 3)))
-    curve = Curve(days=days, draws=draws, bounded_below=np.ones(3, dtype=bool), ceiling=np.zeros(3), identified=True)
+    known = {3.0: 30.0, 7.0: 105.0, 14.0: 300.0, 21.0: 310.0}
+    visits = [visit(-1, 20, baseline=True), *(near(day, value, 1e-3) for day, value in known.items())]
+    draws = np.array(list(known.values())) * np.exp(0.3 * np.random.default_rng(1).standard_normal((800, 4)))
     assert (reach(*visits).value.low, reach(*visits).value.high) == (3, 7)
-    found = reach(*visits, curve=curve)
-    assert (found.value.low, found.value.high) == (3, 14)
+    found = reach(*visits, curve=curve_of(list(known), draws))
+    assert (found.status, found.value.low, found.value.high) == ("ok", 3, 14)
     assert "by the curve" in found.reason
+    unconfirmed = reach(*visits[:-1], curve=curve_of(list(known)[:-1], draws[:, :-1]))
+    assert (unconfirmed.status, unconfirmed.value.low, unconfirmed.value.high) == ("censored", 3, INF)
+    once = reach(*visits[:-1], curve=curve_of(list(known)[:-1], draws[:, :-1]), confirm=False)
+    assert (once.status, once.value.low, once.value.high) == ("ok", 3, 14)
+
+
+def test_a_single_day_above_is_no_crossing_of_a_curve_either() -> None:
+    """As of the values: with `confirm` the first of two in a row, whatever stood above before it alone."""
+    known = {7.0: 260.0, 14.0: 20.0, 21.0: 30.0, 28.0: 300.0, 35.0: 400.0, 42.0: 500.0}
+    visits = [visit(-1, 20, baseline=True), *(near(day, value, 1e-3) for day, value in known.items())]
+    curve = curve_of(list(known), np.array([list(known.values())] * 200))
+    found = reach(*visits, curve=curve)
+    assert (found.value.low, found.value.high, found.reason) == (21, 28, "")
+    assert reach(*visits, curve=curve, confirm=False).value.high == 7
+
+
+def curve_of(days: list[float], draws: NDArray[np.float64]) -> Curve:
+    size = len(days)
+    return Curve(
+        days=np.array(days),
+        draws=draws,
+        bounded_below=np.ones(size, dtype=bool),
+        ceiling=np.zeros(size),
+        identified=True,
+    )
 
 
 def test_a_value_under_its_limit_is_below_the_threshold() -> None:
@@ -166,7 +153,7 @@ def test_a_value_under_its_limit_is_below_the_threshold() -> None:
 
 def test_alive_and_below_is_censored_at_the_last_visit() -> None:
     found = reach(visit(-1, 20, baseline=True), visit(7, 50), visit(14, 60), followup=90)
-    assert waiting(found.value) == Waiting(14, INF)
+    assert ended(found) == Waiting(14, INF)
     assert "day 90" in found.reason
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from nktrace.files.table_columns import COLUMNS
 from nktrace.science.summaries import summarise_cohort
 
-PATIENTS = [{"patient": f"P{i}", "arm": "low" if i < 4 else "high"} for i in range(6)]
+PATIENTS = [{"patient": f"P{i}", "arm": "low" if i < 4 else "high", "death_day": None} for i in range(6)]
 
 
 def seen(
@@ -106,6 +106,17 @@ def test_time_to_threshold_leaves_out_who_was_not_at_risk() -> None:
     assert "left out: P4 (not at risk)" in total["note"]
     assert "no band" in total["note"]
     assert found["reached:100", "all", 14]["median"] == 0.75
+
+
+def test_who_died_long_after_the_last_visit_did_not_reach_it_after_the_death() -> None:
+    patients = [one | {"death_day": 60.0 if number < 3 else None} for number, one in enumerate(PATIENTS)]
+    name = "time_to_threshold:100"
+    times = [read(i, name, "censored", math.nan, 42, math.inf) for i in range(3)]
+    times += [read(i, name, "ok", 190, 180, 200) for i in range(3, 6)]
+    found = list(summarise_cohort(patients, [], times, days=[7.0], window=3.0, level=0.95, seed=1))
+    (share,) = [row for row in found if (row["quantity"], row["group"], row["day"]) == ("reached:100", "all", 200)]
+    assert share["median"] == 0.5
+    assert "3 death(s) by which it may have been reached unseen" in share["method"]
 
 
 def test_platforms_of_a_patient_are_not_averaged() -> None:

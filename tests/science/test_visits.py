@@ -70,6 +70,20 @@ def test_days_and_baseline_come_from_the_sheet() -> None:
     assert [visit.after for visit in known(series)] == [False, True]
 
 
+def test_a_draw_is_the_baseline_if_any_of_its_tubes_is() -> None:
+    """The counting tube and the phenotyping tube of a draw; the count of the one stands for both."""
+    tubes = [sample("count", 0, specimen="s"), sample("pheno", 0, Role.BASELINE, specimen="s"), sample("d7", 7)]
+    copy = nk_count("pheno", 90) | {"reason": "counted in tube count"}
+    series = one(counted("P", Timeline(tubes), [nk_count("count", 90), copy, nk_count("d7", 50)]))
+    assert series.baseline is series.visits[0]
+    assert [(visit.sample, visit.baseline, visit.after) for visit in series.visits] == [
+        ("count", True, False),
+        ("d7", False, True),
+    ]
+    apart = Timeline([sample("count", 0), sample("pheno", 0, Role.BASELINE), sample("d7", 7)])
+    assert one(counted("P", apart, [nk_count("count", 90), nk_count("d7", 50)])).baseline is None
+
+
 def test_platforms_are_kept_apart_and_gaps_stay_gaps() -> None:
     rows = [nk_count("base", 100), nk_count("d1", 80), nk_count("d7", 50, "dual")]
     missing = row("counts", sample="d1count", population="nk", platform="none", reason="no beads")
@@ -196,7 +210,10 @@ def test_donor_cells_by_a_failed_count_are_not_used_but_were_found() -> None:
     assert [visit.day for visit in series.after] == [1]
     assert series.sightings == {1: True, 7: True}
     without = one(donor("P", TIMELINE, [row | {"ci_low": 0.08, "ci_high": 0.12} for row in found[1:]], counts[1:]))
-    assert without.unit == FRACTION
+    assert (without.unit, without.reason) == (
+        FRACTION,
+        "every NK count failed its check: donor fraction instead of cells",
+    )
 
 
 def test_before_a_donors_first_cells_nothing_is_missing() -> None:

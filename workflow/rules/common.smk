@@ -397,7 +397,9 @@ def sample_rows(wildcards):
 
 def patient_rows(wildcards):
     """Who each patient is, as JSON."""
-    return dump_rows({"patient": p, "arm": STUDY.patients[p].arm} for p in PATIENTS)
+    return dump_rows(
+        {"patient": p, "arm": STUDY.patients[p].arm, "death_day": STUDY.patients[p].death_day} for p in PATIENTS
+    )
 
 
 def course_rows(wildcards):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nktrace.files.choices import from_json
 from nktrace.files.stacking import stack_tables
 from nktrace.files.tables import read_table, write_table
-from nktrace.model.external import Comparability
+from nktrace.model.external import Comparability, measured_by
 
 if TYPE_CHECKING:
     from nktrace.science.agreement import Pair
@@ -63,23 +62,4 @@ def _agreement(comparisons: Sequence[Row], level: float) -> Iterator[dict[str, A
 def _pair(row: Row) -> Pair:
     from nktrace.science.agreement import Pair
 
-    return Pair(patient=row["patient"], flow=_between(row, "flow"), other=_between(row, "external"))
-
-
-def _between(row: Row, method: str) -> tuple[float, float]:
-    """Between which values a donor fraction lies, equal where it was measured.
-
-    As what is below the limit of detection may be nothing, what lies as near to 1 may be all; without such a limit or
-    an interval nan says that nothing is known.
-    """
-    value, low, high, lod = (row[f"{method}_{name}"] for name in ("fraction", "low", "high", "lod"))
-    if row[f"{method}_censored"] or value <= 0:
-        return 0.0, max(_numbers(high, lod))
-    if value >= 1 or value >= 1 - lod:  # the limit may be nan
-        return min(_numbers(low, 1 - lod)), 1.0
-    return value, value
-
-
-def _numbers(*values: float) -> list[float]:
-    """Those that are numbers; nan where none is."""
-    return [value for value in values if value == value] or [math.nan]
+    return Pair(patient=row["patient"], flow=measured_by("flow", row).told, other=measured_by("external", row).told)

@@ -22,7 +22,9 @@ PATIENT_TABLES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--samples", required=True, metavar="JSON", help="a list of {sample, panel, role}, in order")
-    parser.add_argument("--patients", required=True, metavar="JSON", help="a list of {patient, arm}, in order")
+    parser.add_argument(
+        "--patients", required=True, metavar="JSON", help="a list of {patient, arm, death_day}, in order"
+    )
     parser.add_argument("--settings", required=True, type=from_json, metavar="JSON")
     parser.add_argument("--results", required=True, type=Path, help="has samples/ and patients/, gets cohort/")
     parser.add_argument("--references", nargs="*", type=Path, default=[], help="clusters/reference.json of each panel")

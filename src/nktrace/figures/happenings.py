@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from nktrace.figures.svg import DONOR, INK, Element, add, drawing, path, titled, to_text
 from nktrace.model.palette import category_colors
+from nktrace.model.study import DEATH
 
-INFUSION, DEATH = "infusion", "death"
+INFUSION = "infusion"
 ROW = 15.0  # height of a row of badges
 _WIDE, _HIGH, _APART = 18.0, 12.0, 2.0
 # these have the same letters and colours on every page

@@ -23,7 +23,7 @@ class Wait:
 
     Attributes:
         at: the day read between the two; nan where there is none.
-        died: death came first, on day `low`.
+        death: the day of a death before it was seen, nan for none; on day `low` where death surely came first.
         title: what its tooltip says.
     """
 
@@ -31,13 +31,23 @@ class Wait:
     low: float
     high: float
     at: float = math.nan
-    died: bool = False
+    death: float = math.nan
     title: str = ""
 
     @property
     def last(self) -> float:
         """The last day that it tells of."""
-        return self.high if math.isfinite(self.high) else self.low
+        return self.high if math.isfinite(self.high) else self.low if self.open else self.death
+
+    @property
+    def open(self) -> bool:
+        """Whether no death ended it."""
+        return math.isnan(self.death)
+
+    @property
+    def never(self) -> bool:
+        """Whether death surely came first."""
+        return self.death <= self.low
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +71,8 @@ def days_of_waits(waits: Sequence[Wait]) -> Days:
 def waits_picture(waits: Sequence[Wait], *, days: Days, name: str, width: float = 540) -> str:
     """A lane per patient in the order given, as SVG.
 
-    A bar: it happened in there, the dot is the day read between. An open arrow: not yet. A cross: died before.
+    A bar: it happened in there, the dot is the day read between. An open arrow: not yet. A cross: died; after a dotted
+    line, of which nothing is known.
     """
     inner, foot = width - _LEFT - _END, _TOP + _LANE * len(waits)
     root = drawing(width, foot + _FOOT, name=name)
@@ -80,7 +91,7 @@ def waits_picture(waits: Sequence[Wait], *, days: Days, name: str, width: float 
         words = wait.name if len(wait.name) <= _NAME else wait.name[: _NAME - 1] + "…"
         group = titled(root, f"{wait.name}: {wait.title}")
         add(group, "text", words, x=_LEFT - 10, y=y + 4, text_anchor="end", font_size=11.5, fill=INK)
-        end = x(wait.high) if math.isfinite(wait.high) else _LEFT + inner
+        end = x(wait.high) if math.isfinite(wait.high) else _LEFT + inner if wait.open else x(wait.last)
         _lane(group, wait, y, places=(x(0), x(wait.low), end, x(wait.at) if math.isfinite(wait.at) else math.nan))
     return to_text(root)
 
@@ -89,15 +100,17 @@ def _lane(group: Element, wait: Wait, y: float, *, places: tuple[float, float, f
     """Below the threshold up to `low`, then what is known of the way on; `places` are 0, low, the end and the dot."""
     start, low, end, at = places
     add(group, "path", d=path([(start, y), (low, y)]), stroke=SOFT, stroke_width=1.4, fill="none")
-    if wait.died:
-        for rise in (-4, 4):
-            cross = path([(low - 4, y - rise), (low + 4, y + rise)])
+    if math.isinf(wait.high):
+        if not wait.never:
+            stop = end - 7 if wait.open else end
+            add(group, "path", d=path([(low, y - 4), (low, y + 4)]), stroke=SOFT, stroke_width=1.4, fill="none")
+            add(group, "path", d=path([(low, y), (stop, y)]), stroke=SOFT, stroke_dasharray="1.5 3.5", fill="none")
+        if wait.open:
+            tip = path([(end - 7, y - 4), (end, y), (end - 7, y + 4)], closed=True)
+            add(group, "path", d=tip, stroke=SOFT, stroke_width=1.2, fill="#fff")
+        for rise in () if wait.open else (-4, 4):
+            cross = path([(end - 4, y - rise), (end + 4, y + rise)])
             add(group, "path", d=cross, stroke=INK, stroke_width=1.8, fill="none")
-    elif math.isinf(wait.high):
-        add(group, "path", d=path([(low, y - 4), (low, y + 4)]), stroke=SOFT, stroke_width=1.4, fill="none")
-        add(group, "path", d=path([(low, y), (end - 7, y)]), stroke=SOFT, stroke_dasharray="1.5 3.5", fill="none")
-        tip = path([(end - 7, y - 4), (end, y), (end - 7, y + 4)], closed=True)
-        add(group, "path", d=tip, stroke=SOFT, stroke_width=1.2, fill="#fff")
     else:
         wide = max(end - low, 1.5)
         bar = add(group, "rect", x=low, y=y - _BAR / 2, width=wide, height=_BAR, rx=2, stroke=PLAIN, stroke_width=1.2)

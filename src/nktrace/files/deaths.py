@@ -6,9 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from nktrace.files.sheet_columns import DEATH
 from nktrace.files.sheet_text import Sheet
-from nktrace.model.study import Patient
+from nktrace.model.study import DEATH, Patient
 
 
 def with_deaths(patients: Mapping[str, Patient], events: Sheet) -> dict[str, Patient]:

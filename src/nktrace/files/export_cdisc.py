@@ -16,7 +16,7 @@ from nktrace.files.export_lb_records import Cells, Record, Row, qualifiers, reco
 from nktrace.files.export_text import plain, write_csv
 from nktrace.files.installation import resource
 from nktrace.files.tables import read_rows
-from nktrace.model.study import EX_VIVO, ON_THE_TIMELINE, Role, Sample
+from nktrace.model.study import EX_VIVO, ON_THE_TIMELINE, Role, Sample, roles_of_draws
 
 LONGEST = 200  # characters of a value, by the transport format of SDTM
 _SPECIMENS = {
@@ -45,7 +45,7 @@ def write_lb(
     }
     found = list(records(mine, tables))
     variables = read_rows(resource("export/lb_variables.tsv"))
-    for dataset, rows in zip(("LB", "SUPPLB"), _domain(found, study), strict=True):
+    for dataset, rows in zip(("LB", "SUPPLB"), _domain(found, mine, study), strict=True):
         columns = [row["variable"] for row in variables if row["dataset"] == dataset]
         write_csv(directory / f"{dataset.lower()}.csv", columns, rows)
     write_csv(directory / "variables.csv", list(variables[0]), variables)
@@ -86,15 +86,21 @@ def _test(record: Record) -> Cells:
     }
 
 
-def _domain(records: Iterable[Record], study: str) -> tuple[list[Cells], list[Cells]]:
+def _domain(records: Iterable[Record], samples: Mapping[str, Sample], study: str) -> tuple[list[Cells], list[Cells]]:
     """Rows of LB and SUPPLB: patients in the order of their ids, of each by test, day and sample."""
     ordered = sorted(records, key=_key)
-    with_baseline = {record.sample.patient for record in ordered if record.sample.role is Role.BASELINE}
+    roles = roles_of_draws(samples.values())  # the tube that was counted may have another role than one beside it
+    with_baseline = {sample.patient for sample in samples.values() if sample.role is Role.BASELINE}
 
     def is_baseline(record: Record) -> bool:
-        return record.sample.role is (Role.BASELINE if record.sample.patient in with_baseline else Role.BLANK)
+        wanted = Role.BASELINE if record.sample.patient in with_baseline else Role.BLANK
+        return wanted in roles[record.sample.sample]
 
-    before, baseline = (_last_of_each(ordered, belongs) for belongs in (_before_exposure, is_baseline))
+    def is_before(record: Record) -> bool:
+        sample = record.sample
+        return sample.day < 0 or (sample.day == 0 and roles[sample.sample] != {Role.TIMEPOINT})
+
+    before, baseline = (_last_of_each(ordered, belongs) for belongs in (is_before, is_baseline))
     labels = {name: row["label"] for name, row in qualifiers().items()}
     lb, supplemental = [], []
     for _, of_patient in groupby(ordered, key=lambda record: record.sample.patient):
@@ -158,8 +164,3 @@ def _last_of_each(records: Sequence[Record], belongs: Callable[[Record], bool]) 
         if record.done and belongs(record)
     }
     return set(last.values())
-
-
-def _before_exposure(record: Record) -> bool:
-    sample = record.sample
-    return sample.day < 0 or (sample.day == 0 and sample.role is not Role.TIMEPOINT)

@@ -17,6 +17,7 @@ from nktrace.files.export_text import plain, write_csv
 from nktrace.files.table_docs import ColumnDoc, column_docs
 from nktrace.model.counting import taken_over
 from nktrace.model.study import Patient
+from nktrace.model.trajectories import TIME_TO_THRESHOLD, Ending, ending
 
 Row = Mapping[str, Any]
 
@@ -44,16 +45,15 @@ RECORD, INSTRUMENT, INSTANCE = "record_id", "redcap_repeat_instrument", "redcap_
 PATIENT_FORM, EXPOSURE = "nk_patient", "nk_exposure_day"
 FORMS = {"counts": "cn", "chimerism": "ch", "subsets": "sb", "kinetics": "kn"}  # table -> prefix of its variables
 _LISTED = frozenset(("population", "subset", "measure", "quantity"))  # choices are what the study has
-WAITING = "time_to_threshold:"  # how these quantities of kinetics.tsv begin
 _LONG = frozenset(("reason", "note"))
-REACHED, CENSORED, DIED = "reached", "censored", "died_before"
 OUTCOME = ColumnDoc(
     name="outcome",
     kind=str,
     unit="",
-    values=(REACHED, CENSORED, DIED),
+    values=tuple(Ending),
     meaning="of a time to a threshold: reached; censored: not reached, or not surely, ci_low is the last day known"
-    " to be below; died_before: never, ci_low is the day of death. Empty for who was not at risk and other quantities",
+    " to be below; died_before: never, ci_low is the day of death; died_later: as censored, and nothing is known from"
+    " ci_low to a later death. Empty for who was not at risk and other quantities",
 )
 
 
@@ -67,7 +67,10 @@ def write_redcap(directory: Path, patients: Sequence[Patient], tables: Mapping[s
             from another are left out: that one has them.
     """
     counts = [row for row in tables["counts"] if not taken_over(row["reason"])]
-    kinetics = [{**row, OUTCOME.name: _outcome(row)} for row in tables["kinetics"]]
+    deaths = {patient.patient: patient.death_day for patient in patients}
+    kinetics = [
+        {**row, OUTCOME.name: _outcome(row, deaths.get(row["patient"], math.nan))} for row in tables["kinetics"]
+    ]
     tables = {**tables, "counts": counts, "kinetics": kinetics}
     choices = {
         (table, name): _codes([*doc.values, *(row[name] for row in tables[table] if row[name] is not None)])
@@ -100,11 +103,11 @@ def _columns(table: str) -> dict[str, ColumnDoc]:
     return docs
 
 
-def _outcome(row: Row) -> str | None:
+def _outcome(row: Row, death_day: float) -> str | None:
     """How the waiting for a threshold ended: a cell of REDCap can't hold the infinite value of a death before it."""
-    if not row["quantity"].startswith(WAITING) or row["status"] == "not_estimable":
+    if not row["quantity"].startswith(TIME_TO_THRESHOLD):
         return None
-    return REACHED if row["status"] == "ok" else DIED if math.isinf(row["value"]) else CENSORED
+    return ending(value=row["value"], status=row["status"], death_day=death_day)
 
 
 def _listed(table: str) -> dict[str, ColumnDoc]:

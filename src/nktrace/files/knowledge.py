@@ -105,7 +105,8 @@ def _antibody(cells: _Cells) -> Antibody:
     reacts = cells.targets("reacts")
     if not any(not spared for spared, _ in reacts):
         raise _CellError("reacts", "the antibody marks nothing", "Write groups such as A*02, separated by blanks")
-    rare = cells.targets("rare") if "rare" in cells.row else []  # a laboratory's own table may lack it, and `clone`
+    told = "rare" in cells.row  # a laboratory's own table may lack it, and `clone`
+    rare = cells.targets("rare") if told else []
     if not {target for _, target in rare} <= {target for _, target in reacts if target.protein}:
         mend = "Write those of its proteins that are rare in their group, such as B*08:02, without `!`"
         raise _CellError("rare", "not all of it stands in `reacts` as a protein", mend)
@@ -118,7 +119,7 @@ def _antibody(cells: _Cells) -> Antibody:
         specificity=cells.text("specificity"),
         reacts=tuple(target for spared, target in reacts if not spared),
         spares=tuple(target for spared, target in reacts if spared),
-        rare=tuple(target for _, target in rare),
+        rare=tuple(target for _, target in rare) if told else None,
         cross_reacts=tuple(target for _, target in crossing),
         condition="" if cells.row["condition"] == NA else cells.row["condition"],
         source=cells.text("source"),

@@ -8,11 +8,10 @@ from __future__ import annotations
 import math
 
 from nktrace.files.cells import DAY, FRACTION, POSITIVE, Choice, Column, Identifier, IsoDate, Number
-from nktrace.model.study import EX_VIVO, Role
+from nktrace.model.study import DEATH, EX_VIVO, Role
 from nktrace.science.hla_typing import parse_typing
 
 MATERIALS = ("whole_blood", "pbmc_fresh", "pbmc_cryo", "product", "tissue")
-DEATH = "death"
 EVENT_KINDS = ("infection", "rejection", "steroid", "transfusion", "lymphodepletion", "discharge", DEATH)
 
 _ID = Identifier()

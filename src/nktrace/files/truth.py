@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nktrace.files.tables import NA, read_rows, read_table
+from nktrace.model.counting import taken_over
 from nktrace.model.errors import NktraceError
 from nktrace.model.events import Mask
 from nktrace.science.simulation.cohort import Expectation
@@ -88,10 +89,10 @@ def subset_shares(rows: list[dict[str, Any]], expected: Expected) -> list[Estima
 
 
 def counts(rows: list[dict[str, Any]], expected: Expected) -> Iterator[tuple[str, Estimate]]:
-    """Cells per microlitre, with the platform of each."""
+    """Cells per microlitre, with the platform of each; what repeats the count of another tube is none of its own."""
     for row in rows:
         own = expected.get((row["sample"], row["population"]))
-        if own is not None:
+        if own is not None and not taken_over(row["reason"]):
             yield str(row["platform"]), _estimate(row, "cells_per_ul", own.cells_per_ul)
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 TAKEN_OVER = "counted in tube "
-UNDECLARED = "volume by the file's $VOL: "
+UNDECLARED = "by the file's $VOL"
 
 
 def taken_over(reason: str | None) -> bool:
@@ -21,16 +21,12 @@ def taken_over(reason: str | None) -> bool:
 
     It says at what concentration the population of this sample is, and is no measurement beside the other.
     """
-    return _has(TAKEN_OVER, reason)
+    return any(part.startswith(TAKEN_OVER) for part in (reason or "").split("; "))
 
 
 def undeclared(reason: str | None) -> bool:
     """Whether a count, by its `reason`, rests on a volume that the sheet does not give: of a washed tube, maybe."""
-    return _has(UNDECLARED, reason)
-
-
-def _has(beginning: str, reason: str | None) -> bool:
-    return any(part.startswith(beginning) for part in (reason or "").split("; "))
+    return UNDECLARED in (reason or "")
 
 
 class Platform(StrEnum):

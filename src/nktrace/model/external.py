@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 from nktrace.model.intervals import UNKNOWN, Interval
 
@@ -53,6 +55,27 @@ class Measured:
             ends = [end for end in (high, self.lod) if not math.isnan(end)]
             return 0.0, min(max(ends, default=math.nan), 1.0)  # nan stays
         return (value if math.isnan(low) else low), (value if math.isnan(high) else high)
+
+    @property
+    def told(self) -> tuple[float, float]:
+        """Between which values the method tells that it lies: equal where it is a number with a logit.
+
+        As what is below the limit of detection may be nothing, what lies as near to 1 may be all, unless its interval
+        excludes 1. nan: without such a limit and an interval nothing is known.
+        """
+        value, low, high = self.fraction.value, self.fraction.low, self.fraction.high
+        if not self.detected or value <= 0:
+            return replace(self, detected=False).range
+        if value >= 1 or (value >= 1 - self.lod and not high < 1):  # each may be nan
+            ends = [end for end in (low, 1 - self.lod) if not math.isnan(end)]
+            return min(ends, default=math.nan), 1.0
+        return value, value
+
+
+def measured_by(method: str, row: Mapping[str, Any]) -> Measured:
+    """The value of one method, `flow` or `external`, in a row of external_chimerism.tsv."""
+    value, low, high, lod = (row[f"{method}_{name}"] for name in ("fraction", "low", "high", "lod"))
+    return Measured(fraction=Interval(value, low, high), detected=not row[f"{method}_censored"], lod=lod)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

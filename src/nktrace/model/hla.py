@@ -60,7 +60,7 @@ class Antibody:
         reacts: what it marks; decides whether it tells donor from recipient.
         spares: members of a group in `reacts` that it does not mark (written `!B*27:08`).
         rare: proteins of `reacts` or `spares` that are so rare in their group that a typing of the group is decided
-            without them, with a caution.
+            without them, with a caution. None where the table does not say which are: then `spares` are taken for such.
         cross_reacts: what it marks under `condition` only; warned of, measured by the blank, decides nothing.
     """
 
@@ -68,7 +68,7 @@ class Antibody:
     specificity: str
     reacts: tuple[Target, ...]
     spares: tuple[Target, ...] = ()
-    rare: tuple[Target, ...] = ()
+    rare: tuple[Target, ...] | None = ()
     cross_reacts: tuple[Target, ...] = ()
     condition: str = ""
     source: str
@@ -77,6 +77,11 @@ class Antibody:
     @property
     def loci(self) -> frozenset[str]:
         return frozenset(target.locus for target in self.reacts)
+
+    @property
+    def passed_over(self) -> tuple[Target, ...]:
+        """The proteins without which a typing of their group is decided."""
+        return self.spares if self.rare is None else self.rare
 
 
 class Direction(StrEnum):

@@ -27,6 +27,7 @@ class Role(StrEnum):
 GATED_ROLES = (Role.TIMEPOINT, Role.BASELINE, Role.BLANK, Role.DONOR, Role.BATCH_CONTROL, Role.FMO)
 ON_THE_TIMELINE = (Role.TIMEPOINT, Role.BASELINE, Role.BLANK)
 EX_VIVO = "ex_vivo"  # condition of a sample that is counted, and whose HLA tells of the patient
+DEATH = "death"  # kind of event in events.tsv
 RESERVE = 5  # other patients whose blanks are at hand where a patient's own can't be used: enough to tell scatter
 
 
@@ -64,6 +65,18 @@ class Sample:
     def left_out(self, panel: Panel) -> str:
         """The marker that this tube lacks, as an FMO control; empty for other samples."""
         return marker_named(panel, self.stain or "") if self.role is Role.FMO else ""
+
+
+def roles_of_draws(samples: Iterable[Sample]) -> dict[str, frozenset[Role]]:
+    """Of each sample the roles of all tubes of its draw: those of its patient that share its specimen."""
+    listed = list(samples)
+    shared: dict[tuple[str | None, str], set[Role]] = {}
+    for sample in listed:
+        shared.setdefault((sample.patient, sample.specimen), set()).add(sample.role)
+    return {
+        sample.sample: frozenset(shared[sample.patient, sample.specimen] if sample.specimen else {sample.role})
+        for sample in listed
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,7 @@ from nktrace.model.intervals import UNKNOWN, Interval
 CELLS = "cells/µL"
 FRACTION = "fraction"
 DAYS = "days"
+TIME_TO_THRESHOLD = "time_to_threshold:"  # how the name of such a quantity begins; the threshold follows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,9 +153,39 @@ class Quantity:
 class Waiting:
     """When something happened to one patient: after `low`, at `high` at the latest (`low` = `high`: on that day).
 
-    `high` = inf: not seen by the end of the observation. `never`: death came first, on day `low`.
+    `high` = inf: not seen by the end of the observation. `death`: the day of a death before it was seen, else inf; then
+    it happened by that day, or never.
     """
 
     low: float
     high: float
-    never: bool = False
+    death: float = math.inf
+
+    @property
+    def never(self) -> bool:
+        """Whether death surely came first: until then it had not happened."""
+        return self.death <= self.low
+
+
+class Ending(StrEnum):
+    """How the waiting of a patient at risk ended."""
+
+    REACHED = "reached"
+    CENSORED = "censored"  # alive, and not reached, or not surely
+    DIED_BEFORE = "died_before"  # never
+    DIED_LATER = "died_later"  # after a time of which no visit tells
+
+
+def ending(*, value: float, status: str, death_day: float) -> Ending | None:
+    """How a time to a threshold ended, as kinetics.tsv tells it; None for a patient who was not at risk.
+
+    Args:
+        death_day: of the patient; nan where alive or unknown.
+    """
+    if status == "not_estimable":
+        return None
+    if status == "ok":
+        return Ending.REACHED
+    if math.isinf(value):
+        return Ending.DIED_BEFORE
+    return Ending.CENSORED if math.isnan(death_day) else Ending.DIED_LATER

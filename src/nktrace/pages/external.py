@@ -11,7 +11,7 @@ from nktrace.figures.agreement import PairPoint, against_picture, ratio_picture
 from nktrace.figures.curves import Line, Point, Track, days_of, overlay
 from nktrace.figures.happenings import Happening
 from nktrace.figures.svg import CATEGORIES, DONOR, PLAIN
-from nktrace.model.external import UNGATED, Comparability
+from nktrace.model.external import UNGATED, Comparability, measured_by
 from nktrace.model.intervals import UNKNOWN, Interval
 from nktrace.pages.render import drawn
 from nktrace.pages.words import day, interval, label, number, percent, share
@@ -136,40 +136,29 @@ def _against(row: Row, color: str) -> PairPoint:
 
 
 def _mean_and_ratio(row: Row, color: str) -> PairPoint | None:
-    """Mean of the logits and ratio of the odds; None where one of them is known to neither side."""
-    shown = {method: _short_of_one(row, method) for method in ("external", "flow")}
-    if any(math.isnan(value) for value in shown.values()):
+    """Mean of the logits and ratio of the odds, or the bound of it; None where it is known to neither side."""
+    (low, high), (least, most) = (measured_by(method, row).told for method in ("flow", "external"))
+    down, up = low <= 0 or most >= 1, high >= 1 or least <= 0
+    flow, other = (high, least) if down else (low, most)
+    if (down and up) or not (0 < flow < 1 and 0 < other < 1):
         return None
-    other, flow = _logit(shown["external"]), _logit(shown["flow"])
-    down = row["flow_censored"] or shown["external"] < _at(row, "external")
-    up = row["external_censored"] or shown["flow"] < _at(row, "flow")
     return PairPoint(
-        x=(other + flow) / 2,
-        y=math.exp(flow - other),
+        x=(_logit(other) + _logit(flow)) / 2,
+        y=math.exp(_logit(flow) - _logit(other)),
         color=color,
         title=_title(row),
         towards="down" if down else "up" if up else "",
     )
 
 
-def _short_of_one(row: Row, method: str) -> float:
-    """The value, or of one as near to 1 as can be told the bound: as far from 1 as the limit of detection is from 0."""
-    value, low, lod = _at(row, method), row[f"{method}_low"], row[f"{method}_lod"]
-    if value < 1 and not value >= 1 - lod:  # the limit may be nan
-        return value
-    return min((bound for bound in (low, 1 - lod) if 0 < bound < 1), default=math.nan)
-
-
 def _at(row: Row, method: str) -> float:
     """The value; for one below its limit of detection the bound."""
-    if row[f"{method}_censored"]:
-        return max((v for v in (row[f"{method}_high"], row[f"{method}_lod"]) if not math.isnan(v)), default=math.nan)
-    return float(row[f"{method}_fraction"])
+    measured = measured_by(method, row)
+    return measured.fraction.value if measured.detected else measured.range[1]
 
 
 def _logit(fraction: float) -> float:
-    inside = min(max(fraction, 1e-7), 1 - 1e-7)
-    return math.log(inside / (1 - inside))
+    return math.log(fraction / (1 - fraction))
 
 
 def _ratio(row: Row) -> Interval:

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from nktrace.figures.happenings import DEATH, INFUSION, Happening, key, marks_of
+from nktrace.figures.happenings import INFUSION, Happening, key, marks_of
+from nktrace.model.study import DEATH
 from nktrace.pages.render import drawn
 from nktrace.pages.words import day, label, number
 

@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nktrace.figures.waiting import Step, Wait, days_of_waits, steps_picture, waits_picture
+from nktrace.model.trajectories import TIME_TO_THRESHOLD, Ending, ending
 from nktrace.pages.claims import LEAST_FOR_MEDIAN
 from nktrace.pages.render import drawn
 from nktrace.pages.words import NOT_AVAILABLE, day, interval, label, number, percent
 
 Row = Mapping[str, Any]
 
-WAITING, REACHED = "time_to_threshold:", "reached:"
+REACHED = "reached:"
 ALL, ARM, NO_ARM = "all", "arm:", "no arm"  # groups of cohort.tsv
 MOST_LANES = 40  # of more patients the share alone is shown
 NOT_AT_RISK = "not_estimable"
@@ -25,16 +26,16 @@ def reconstitution(patients: Sequence[Row], kinetics: Sequence[Row], summary: Se
     share over time.
 
     Args:
-        patients: rows with `patient`.
+        patients: rows with `patient` and, of the dead, `death_day`.
         kinetics: rows of kinetics.tsv.
         summary: rows of cohort.tsv.
     """
-    times = [row for row in kinetics if row["quantity"].startswith(WAITING)]
+    times = [row for row in kinetics if row["quantity"].startswith(TIME_TO_THRESHOLD)]
     over_all = [row for row in summary if row["group"] == ALL]
     found = []
     for measure, quantity in dict.fromkeys((row["measure"], row["quantity"]) for row in times):
         mine = [row for row in times if (row["measure"], row["quantity"]) == (measure, quantity)]
-        threshold = quantity.removeprefix(WAITING)
+        threshold = quantity.removeprefix(TIME_TO_THRESHOLD)
         known = {
             name: [r for r in over_all if (r["measure"], r["quantity"]) == (measure, name)]
             for name in (quantity, REACHED + threshold)
@@ -49,27 +50,31 @@ def reached_of(row: Row, patients: Sequence[Row], kinetics: Sequence[Row]) -> in
     None for other rows.
     """
     kind, colon, threshold = (row["quantity"] or "").partition(":")
-    if f"{kind}{colon}" not in (WAITING, REACHED):
+    if f"{kind}{colon}" not in (TIME_TO_THRESHOLD, REACHED):
         return None
     arms = {one["patient"]: f"{ARM}{one['arm'] or NO_ARM}" for one in patients}
     mine = [
         time
         for time in kinetics
-        if (time["measure"], time["quantity"]) == (row["measure"], WAITING + threshold)
+        if (time["measure"], time["quantity"]) == (row["measure"], TIME_TO_THRESHOLD + threshold)
         and row["group"] in (ALL, arms.get(time["patient"]))
     ]
     by = math.inf if math.isnan(row["day"]) else row["day"]
-    return sum(bool(time["ci_high"] <= by) for time in outcomes(mine)["reached"])
+    return sum(bool(time["ci_high"] <= by) for time in outcomes(mine, _deaths(patients))[Ending.REACHED])
 
 
-def outcomes(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """The rows of those at risk by how the waiting ended: reached, waiting (not reached, or not surely), died."""
-    found: dict[str, list[Row]] = {"reached": [], "waiting": [], "died": []}
+def outcomes(rows: Sequence[Row], deaths: Mapping[str, float]) -> dict[Ending, list[Row]]:
+    """The rows of those at risk by how the waiting ended; `deaths` has the day of each death."""
+    found: dict[Ending, list[Row]] = {how: [] for how in Ending}
     for row in rows:
-        if row["status"] != NOT_AT_RISK:
-            ended = "reached" if row["status"] == "ok" else "died" if math.isinf(row["value"]) else "waiting"
-            found[ended].append(row)
+        how = ending(value=row["value"], status=row["status"], death_day=deaths.get(row["patient"], math.nan))
+        if how is not None:
+            found[how].append(row)
     return found
+
+
+def _deaths(patients: Sequence[Row]) -> dict[str, float]:
+    return {one["patient"]: one["death_day"] for one in patients if one.get("death_day") is not None}
 
 
 def _threshold(
@@ -80,15 +85,20 @@ def _threshold(
     medians: Sequence[Row],
     shares: Sequence[Row],
 ) -> dict[str, Any]:
-    ended = outcomes(rows)
-    waits = [_wait(row, how) for how, mine in ended.items() for row in sorted(mine, key=_when)]
+    deaths = _deaths(patients)
+    ended = outcomes(rows, deaths)
+    waits = [
+        _wait(row, how, deaths.get(row["patient"], math.nan))
+        for how, mine in ended.items()
+        for row in sorted(mine, key=_when)
+    ]
     name = f"{label(measure)}, {number(float(threshold))} cells/µL"
     steps = _steps(waits, shares)
     return {
         "name": label(measure),
         "threshold": number(float(threshold)),
         "at_risk": len(waits),
-        "counts": {how: len(mine) for how, mine in ended.items()},
+        "counts": {how.value: len(mine) for how, mine in ended.items()},
         "median": _median(len(waits), medians, steps),
         "left_out": "; ".join(_left_out(patients, rows)),
         "figures": _figures(name, waits, steps) if waits else [],
@@ -122,17 +132,18 @@ def _left_out(patients: Sequence[Row], rows: Sequence[Row]) -> list[str]:
     return [f"{why}: {', '.join(names)}" for why, names in reasons.items()]
 
 
-def _wait(row: Row, ended: str) -> Wait:
-    low, high = row["ci_low"], row["ci_high"]
-    if ended == "died":
-        told = f"died on day {day(low)}, not reached before"
-    elif ended == "waiting":
-        told = f"below up to day {day(low)}, not surely reached after it"
-    else:
-        told = f"reached after day {day(low)} and by day {day(high)}, {number(row['value'])} between the counts"
+def _wait(row: Row, ended: Ending, death_day: float) -> Wait:
+    low, high, at = row["ci_low"], row["ci_high"], number(row["value"])
+    told = {
+        Ending.REACHED: f"reached after day {day(low)} and by day {day(high)}, {at} between the counts",
+        Ending.CENSORED: f"below up to day {day(low)}, not surely reached after it",
+        Ending.DIED_BEFORE: f"died on day {day(low)}, not reached before",
+        Ending.DIED_LATER: f"below up to day {day(low)}, not known from then to the death on day {day(death_day)}",
+    }[ended]
     title = "; ".join(part for part in (told, row["reason"]) if part)
-    at = row["value"] if math.isfinite(row["value"]) else math.nan
-    return Wait(name=row["patient"], low=low, high=high, at=at, died=ended == "died", title=title)
+    dot = row["value"] if math.isfinite(row["value"]) else math.nan
+    death = {Ending.DIED_BEFORE: low, Ending.DIED_LATER: death_day}.get(ended, math.nan)
+    return Wait(name=row["patient"], low=low, high=high, at=dot, death=death, title=title)
 
 
 def _figures(name: str, waits: Sequence[Wait], steps: Sequence[Step]) -> list[dict[str, Any]]:
@@ -150,9 +161,9 @@ def _figures(name: str, waits: Sequence[Wait], steps: Sequence[Step]) -> list[di
 
 
 def _steps(waits: Sequence[Wait], shares: Sequence[Row]) -> list[Step]:
-    """Where the estimate rises: to the day of a row of cohort.tsv, from the last day before it on which anybody of the
-    living was known to be below. In between it is not determined."""
-    alive = [wait for wait in waits if not wait.died]
+    """Where the estimate rises: to the day of a row of cohort.tsv, from the last day before it on which anybody who was
+    not yet known never to reach it was known to be below. In between it is not determined."""
+    alive = [wait for wait in waits if not wait.never]
     steps = []
     for row in sorted(shares, key=lambda row: row["day"]):
         exact = any(wait.low == wait.high == row["day"] for wait in alive)

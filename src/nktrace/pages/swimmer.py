@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nktrace.figures.axes import Days
-from nktrace.figures.happenings import DEATH, marks_of
+from nktrace.figures.happenings import marks_of
 from nktrace.figures.swimmer import DETECTED, NOT_DETECTED, TILES, UNTOLD, Lane, Seen, swimmer
-from nktrace.model.study import ON_THE_TIMELINE
+from nktrace.model.study import DEATH, ON_THE_TIMELINE
 from nktrace.pages.answers import SEEN
 from nktrace.pages.happenings import happenings, legend
 from nktrace.pages.render import drawn

@@ -37,8 +37,8 @@ class Pair:
 
     @property
     def known(self) -> bool:
-        """Whether each is a number with a logit, or lies between two that differ."""
-        return all(low < high or 0 < low == high < 1 for low, high in (self.flow, self.other))
+        """Whether their difference is known to a side at least: two values below their limits tell nothing of it."""
+        return any(map(math.isfinite, self.apart))
 
     @property
     def measured(self) -> bool:
@@ -49,8 +49,7 @@ class Pair:
     def apart(self) -> tuple[float, float]:
         """Difference of logits, flow minus the other, between two bounds."""
         (low, high), (least, most) = self.flow, self.other
-        with np.errstate(divide="ignore"):
-            return float(logit(low) - logit(most)), float(logit(high) - logit(least))
+        return float(logit(low)) - float(logit(most)), float(logit(high)) - float(logit(least))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +80,7 @@ def agreement(pairs: Sequence[Pair], *, level: float) -> Iterator[Agreement]:
         pairs: those whose denominators are equal.
         level: of the intervals.
     """
-    told = [pair for pair in pairs if pair.known and any(map(math.isfinite, pair.apart))]
+    told = [pair for pair in pairs if pair.known]
     exact = [pair for pair in told if pair.measured]
     patients = list(dict.fromkeys(pair.patient for pair in told))
     seen = len({pair.patient for pair in exact})

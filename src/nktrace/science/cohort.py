@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from nktrace.model.intervals import UNKNOWN, Interval
 from nktrace.model.trajectories import Waiting
+from nktrace.science.incidence import turnbull, turnbull_resampled
 from nktrace.science.intervals import clopper_pearson
-from nktrace.science.reconstitution import turnbull, turnbull_resampled
 
 PATIENTS_FOR_A_BAND = 10
 RESAMPLES = 500
@@ -110,7 +110,9 @@ def summarise_waiting(
     """
     estimate = turnbull(times)
     n, died = len(times), sum(time.never for time in times)
+    unseen = sum(math.isfinite(time.death) for time in times) - died
     method = "Turnbull, interval-censored" + (f", {died} death(s) before it as competing events" if died else "")
+    method += f", {unseen} death(s) by which it may have been reached unseen" if unseen else ""
     median, q1, q3 = (estimate.quantile(share) for share in (0.5, 0.25, 0.75))
     notes = [f"median in ({median.low:g}, {median.high:g}]" if median.known else "median not reached"]
     steps = zip(estimate.right, estimate.step, strict=True)

@@ -90,8 +90,8 @@ def _untyped(antibody: Antibody, typing: Typing) -> list[str]:
 
 
 def _marked(antibody: Antibody, allele: Allele) -> bool | None:
-    """Whether the antibody marks an allele, a group being taken for its proteins that are not rare."""
-    return _reacts(antibody.reacts, antibody.spares, antibody.rare, allele)
+    """Whether the antibody marks an allele, a group being taken for its proteins that are not passed over as rare."""
+    return _reacts(antibody.reacts, antibody.spares, antibody.passed_over, allele)
 
 
 def _reacts(targets: Sequence[Target], spared: Sequence[Target], rare: Sequence[Target], allele: Allele) -> bool | None:
@@ -140,16 +140,17 @@ def _crossing(antibody: Antibody, negative: Mapping[str, Typing | None]) -> str:
 
 
 def _unless(antibody: Antibody, people: Mapping[str, Typing | None]) -> str:
-    """The rare proteins of typed groups with which somebody's cells would be marked otherwise."""
+    """The proteins of typed groups, passed over as rare, with which somebody's cells would be marked otherwise."""
     strict = replace(antibody, rare=())
     doubts = dict.fromkeys(
-        f"{who} {allele.written} is {' or '.join(str(t) for t in antibody.rare if _of(t, allele))}"
+        f"{who} {allele.written} is {' or '.join(str(t) for t in antibody.passed_over if _of(t, allele))}"
         for who, typing in people.items()
         if typing and marks(strict, typing) is None and (marked := marks(antibody, typing)) is not None
         for allele in typing.alleles
         if _marked(strict, allele) is None and _marked(antibody, allele) is marked
     )
-    return f"holds unless {', '.join(doubts)} (rare)" if doubts else ""
+    told = "rare" if antibody.rare is not None else "the table of antibodies does not say whether that is rare"
+    return f"holds unless {', '.join(doubts)} ({told})" if doubts else ""
 
 
 def _of(target: Target, allele: Allele) -> bool:

@@ -38,6 +38,9 @@ _SEROLOGY: dict[str, tuple[str, ...]] = {
     **{f"Cw{int(group)}": (group,) for group in GROUPS["C"]},
     "Cw9": ("03",),
     "Cw10": ("03",),
+    # what sera saw together of Cw1 and B46, which are inherited together
+    # (Zemmour 1992, Tissue Antigens 39:249, 10.1111/j.1399-0039.1992.tb01943.x)
+    "Cw11": ("01",),
 }
 # splits of broad antigens of loci that no antibody of the table marks
 _SPLITS = {
@@ -49,10 +52,12 @@ _SPLITS = {
     "DQ1": ("5", "6"),
     "DQ3": ("7", "8", "9"),
 }
-# the common proteins of B15's splits, which differ in what they carry: B63 and B77 have Bw4, the others Bw6
+# the common proteins of B15's splits, which differ in what they carry: B63 and B77 have Bw4, the others Bw6.
+# B70 is B71 or B72.
 _SPLITS_OF_ALLELES = {
     "B62": ("01", "04", "05", "06", "07", "25", "27"),
     "B63": ("16", "17"),
+    "B70": ("03", "10", "18"),
     "B71": ("10", "18"),
     "B72": ("03",),
     "B75": ("02", "08", "11", "21"),
@@ -75,9 +80,7 @@ _MOLECULAR = re.compile(
 )
 _SPLIT_OF_BROAD = re.compile(r"(?P<split>(?P<locus>A|B|Cw)\d{1,2})\(w?(?P<broad>\d{1,2})\)", re.ASCII)
 _OTHER_SEROLOGY = re.compile(r"(DR|DQ|DP)([1-9]\d{0,3})(?:\(w?([1-9])\))?", re.ASCII)
-_LOOSE = re.compile(
-    rf"(?:HLA[-_ ]?)?({'|'.join(sorted(_LOCI, reverse=True))})[\s*_-]*(\d[\d:.-]*)\s*([NLSCAQGP]?)", re.ASCII
-)
+_LOOSE = re.compile(rf"({'|'.join(sorted(_LOCI, reverse=True))})[\s*_-]*(\d[\d:.-]*)\s*([NLSCAQGP]?)", re.ASCII)
 # between two alleles: a separator that is none, or nothing before the next locus
 _BETWEEN = re.compile(r"[\s|+&^~/]+|(?<=\d)[.:-]?(?=(?:HLA-)?(?:[ABC]|Cw|D[RPQ][AB]?\d?)\*?\d)", re.ASCII)
 _LOOKALIKES = str.maketrans("\u0410\u0412\u0421\u041eO", "ABC00")  # Cyrillic A, B, C, O; the letter O for a zero
@@ -172,8 +175,8 @@ def _nearest_form(text: str) -> str:
     Several alleles without a comma between them are divided. Otherwise the digits of the group stay as they are, or
     one typing error leads to one group only.
     """
-    plain = text.strip().upper().translate(_LOOKALIKES)
-    plain = re.sub(r"^(C|D[RPQ])W(?=\d)", r"\1", plain)
+    plain = re.sub(r"^HLA[-_ ]?", "", text.strip().upper().translate(_LOOKALIKES))
+    plain = re.sub(r"^(C|D[RPQ])W(?=[\s*_-]*\d)", r"\1", plain)
     alternatives = set(re.findall(r"(?:\*|/)(\d{2}):", plain)) if "/" in plain else set()
     if len(alternatives) != 1:
         words = [word.removeprefix("HLA-") for word in _BETWEEN.split(text.strip())]
@@ -186,7 +189,7 @@ def _nearest_form(text: str) -> str:
     loose = _LOOSE.fullmatch(plain)
     if loose:
         locus, digits, suffix = loose.groups()
-        antigen = f"{locus}{int(digits)}" if digits.isdigit() else ""
+        antigen = f"{'Cw' if locus == 'C' else locus}{int(digits)}" if digits.isdigit() else ""
         for fields in _fields(digits):
             group = f"{locus}*{fields[0].zfill(2)}"
             if group in _FORMER:
@@ -199,7 +202,8 @@ def _nearest_form(text: str) -> str:
             return antigen
     if _allele(plain):
         return plain
-    names = {*_SEROLOGY, *(f"{locus}*{group}" for locus, groups in GROUPS.items() for group in groups)}
+    names = {name for name in _SEROLOGY if name[:2] != "Cw"}  # whose w would be an error beside the digits
+    names |= {f"{locus}*{group}" for locus, groups in GROUPS.items() for group in groups}
     start = re.split(r"[^A-Z0-9*]", plain)[0]
     near = {start} & names or {name for name in names if name[0] == start[:1] and _one_error(start, name)}
     return near.pop() if len(near) == 1 else ""

@@ -24,6 +24,9 @@ from nktrace.science.counting import grade_of, no_limit, reference_range, share_
 from nktrace.science.doubt import failed, together
 from nktrace.science.tube_counts import Choices, Count, count_by, no_count, own_count
 
+Analysed = tuple[str, float, float]
+"""A specimen and the analyser's two numbers of it: leucocytes, and the share of lymphocytes."""
+
 
 def patient_counts(
     patient: Patient,
@@ -36,9 +39,9 @@ def patient_counts(
     """The rows of counts.tsv: every counted population of every ex vivo sample on the timeline that could be read.
 
     A tube for which the sheet names no platform takes the count of a shared population from a tube of the same specimen
-    for which it does, times its own share of that population. A count that rests on a doubtful gate is a warning and
-    has no grade; of a gate that failed there is no count. The second list are the rows of count_checks.tsv; a check of
-    tubes that does not hold is said by the counts that it bears on.
+    for which it does, times its own share of that population; of several the one whose checks hold. A count that rests
+    on a doubtful gate is a warning and has no grade; of a gate that failed there is no count. The second list are the
+    rows of count_checks.tsv; a check of tubes that does not hold is said by the counts that it bears on.
 
     Args:
         patient: whose sex and age the ranges need.
@@ -53,9 +56,9 @@ def patient_counts(
     read = [tube for tube in mine if tube.gated and tube.sample.condition == EX_VIVO]
     checks = tubes_checked(read, level=choices.level, max_cd3_difference=choices.max_cd3_difference)
     rows, counted = [], []
-    analysed: dict[tuple[str, float, float], str] = {}
+    analysed: dict[Analysed, str] = {}
     for tube in read:
-        partners = _counting_tubes(tube, mine)
+        partners = _sound_first(_counting_tubes(tube, mine), checks)
         for population in (*COUNTED, *tube.subsets):
             if population not in tube.gated:
                 continue
@@ -72,7 +75,7 @@ def patient_counts(
                 for platform in tube.platforms[1:]:
                     beside = count_by(platform, tube, population, choices)
                     counted.append(Counted(tube, population, platform, beside.value))
-    compared = platforms_compared(counted, level=choices.level, limit=choices.max_platform_ratio)
+    compared = platforms_compared(_once(counted), level=choices.level, limit=choices.max_platform_ratio)
     return rows, [*checks, *compared]
 
 
@@ -85,26 +88,59 @@ def _counting_tubes(tube: Tube, tubes: Sequence[Tube]) -> list[Tube]:
     ]
 
 
-def _analysed_once(count: Count, tube: Tube, population: str, analysed: dict[tuple[str, float, float], str]) -> Count:
-    """The analyser's lymphocytes of a specimen are one number, however many of its tubes the sheet gives it for.
+def _sound_first(partners: Sequence[Tube], checks: Sequence[CountCheck]) -> list[Tube]:
+    """Those that fail the fewest checks first: of several tubes the one that errs disagrees with all others.
+
+    The order is one for all populations, so that a population and its parent are counted in the same tube.
+    """
+
+    def faults(tube: Tube) -> tuple[int, ...]:
+        mine = [check.status for check in checks if tube.sample.sample in (check.sample, check.other_sample)]
+        return mine.count(CountStatus.FAIL), mine.count(CountStatus.WARN)
+
+    return sorted(partners, key=faults)
+
+
+def _analysers(tube: Tube, population: str, platform: Platform) -> Analysed | None:
+    """What tells the analyser's own lymphocytes of a specimen, which are one number for all its tubes; else None."""
+    sample = tube.sample
+    if platform is not Platform.DUAL or population != LYMPHOCYTES or not sample.specimen:
+        return None
+    return sample.specimen, sample.wbc_per_ul, sample.lymphocyte_fraction
+
+
+def _analysed_once(count: Count, tube: Tube, population: str, analysed: dict[Analysed, str]) -> Count:
+    """The analyser's lymphocytes count in the first tube that has them; in others they are said to be taken over.
 
     Args:
         count: of the population in the tube.
         tube: any.
         population: any.
-        analysed: the tube that has it first, by specimen and the analyser's two numbers; gets this one.
+        analysed: the first tube; gets this one.
     """
-    sample = tube.sample
-    if count.platform is not Platform.DUAL or population != LYMPHOCYTES or not sample.specimen:
-        return count
-    first = analysed.setdefault((sample.specimen, sample.wbc_per_ul, sample.lymphocyte_fraction), sample.sample)
-    return count if first == sample.sample else replace(count, reasons=(f"{TAKEN_OVER}{first}", *count.reasons))
+    number = _analysers(tube, population, count.platform)
+    first = tube.sample.sample if number is None else analysed.setdefault(number, tube.sample.sample)
+    return count if first == tube.sample.sample else replace(count, reasons=(f"{TAKEN_OVER}{first}", *count.reasons))
+
+
+def _once(counted: Sequence[Counted]) -> list[Counted]:
+    """Without the analyser's lymphocytes of a specimen where another of its tubes has them, be it beside its own."""
+    numbers = [_analysers(one.tube, one.population, one.platform) for one in counted]
+    return [
+        one
+        for i, (one, number) in enumerate(zip(counted, numbers, strict=True))
+        if not number or number not in numbers[:i]
+    ]
 
 
 def _joined(
     tube: Tube, partners: Sequence[Tube], population: str, checks: Sequence[CountCheck], choices: Choices
 ) -> Count:
-    """By the first counting tube that gives a count; none with the reasons of all."""
+    """By the first counting tube that gives a count; none with the reasons of all.
+
+    Args:
+        partners: the best first.
+    """
     reasons: list[str] = []
     for partner in partners:
         count = _joined_to(partner, tube, population, checks, choices)
@@ -132,16 +168,16 @@ def _joined_to(partner: Tube, tube: Tube, population: str, checks: Sequence[Coun
         return no_count(why or f"no population shared with {there.sample}")
     shared = sound[0]
     whole = _with_checks(partner, shared, own_count(partner, shared, choices), checks)
-    value = share_of(
-        whole.value,
-        tube.gated[population].events,
-        tube.gated[shared].events,
-        gate_cv=tube.gate_cv(population, shared),
-        level=choices.level,
-    )
-    if not value.known:
-        return no_count("; ".join((f"no count of {shared} in {there.sample}, or none here", *whole.reasons)))
+    if not whole.value.known:
+        return no_count("; ".join((f"no count of {shared} in {there.sample}", *whole.reasons)))
     copied = population == shared
+    value = whole.value
+    if not copied:
+        cells, others = tube.gated[population].events, tube.gated[shared].events
+        gate_cv = tube.gate_cv(population, shared)
+        value = share_of(whole.value, cells, others, gate_cv=gate_cv, level=choices.level)
+    if not value.known:
+        return no_count(f"no events in {shared}, which is counted in {there.sample}")
     how = f"{TAKEN_OVER}{there.sample}" if copied else f"joined ({shared} counted in {there.sample})"
     reasons = [how, *whole.reasons, tube.defined_as(shared, partner)]
     there_too = tuple(f"{flag} in {there.sample}" for flag in whole.flags)

@@ -1,24 +1,22 @@
-"""When a count comes back: the time to a threshold of one patient as an interval, and its distribution over a cohort.
+"""When a count comes back: the time to a threshold of one patient as an interval.
 
 A threshold is reached somewhere between two visits, or, where values lie so near it that their error leaves open when,
-between visits farther apart. So visit dates are never taken for event times (Kaplan-Meier at
-visit dates is biased late); Turnbull's estimator takes the intervals. Death before the threshold means never reached
-(subdistribution): such a patient stays in the denominator for good. But never is said only of those whom a visit
-shortly before the death showed below; who died long after the last visit is lost from then on, to event and death.
+between visits farther apart. So visit dates are never taken for event times (Kaplan-Meier at visit dates is biased
+late); `nktrace.science.incidence` takes the intervals. Death before the threshold means never reached: such a patient
+stays in the denominator for good (subdistribution). Never is said at once of those whom a visit shortly before the
+death showed below; who died long after the last visit may have reached it unseen between the two.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from nktrace.model.intervals import UNKNOWN, Interval
-from nktrace.model.trajectories import DAYS, Curve, Quantity, Series, Visit, Waiting
+from nktrace.model.trajectories import DAYS, TIME_TO_THRESHOLD, Curve, Quantity, Series, Visit, Waiting
 from nktrace.science.intervals import normal_quantile, tails
 
 Array = NDArray[np.float64]
@@ -59,7 +57,7 @@ def time_to_threshold(
     days = sorted({visit.day for visit in after})
 
     def result(value: Interval, status: str, reason: str) -> Quantity:
-        name = f"time_to_threshold:{threshold:g}"
+        name = f"{TIME_TO_THRESHOLD}{threshold:g}"
         return Quantity(name=name, value=value, unit=DAYS, n_points=len(days), status=status, reason=reason)
 
     baseline = series.baseline if series.baseline is not None and _tells(series.baseline, threshold) else None
@@ -76,7 +74,7 @@ def time_to_threshold(
     chances = _crossings([_chance(visits, threshold, level) for visits in replicates], confirm=confirm)
     source = "their error"
     if index < len(days) and curve is not None and curve.identified:
-        chances, source = _first_above(curve, np.array(days), threshold), "the curve"
+        chances, source = _first_above(curve, np.array(days), threshold, confirm=confirm), "the curve"
     soonest, latest = np.searchsorted(np.cumsum(chances), [tail - 1e-9 for tail in tails(level)]).tolist()
     if index < len(days):
         before, day = edges[index : index + 2].tolist()
@@ -109,9 +107,16 @@ def time_to_threshold(
     return result(Interval(np.nan, below, np.inf), "censored", reason)
 
 
-def waiting(time: Interval) -> Waiting:
-    """The interval in which a patient's time lies, from value and bounds as `time_to_threshold` gives them."""
-    return Waiting(time.low, time.high, never=bool(np.isposinf(time.value)))
+def waiting(time: Interval, *, death_day: float) -> Waiting:
+    """The interval in which a patient's time lies, from value and bounds as `time_to_threshold` gives them.
+
+    Args:
+        death_day: of the patient; nan where alive or unknown.
+    """
+    if np.isposinf(time.value):
+        return Waiting(time.low, np.inf, death=time.low)
+    unseen = np.isposinf(time.high) and not np.isnan(death_day)
+    return Waiting(time.low, time.high, death=death_day if unseen else np.inf)
 
 
 def _tells(visit: Visit, threshold: float) -> bool:
@@ -154,9 +159,14 @@ def _crossings(above: Sequence[float], *, confirm: bool) -> Array:
     return np.array([*chances[1 if confirm else 0 :], *([0.0] if confirm else []), pending + below])
 
 
-def _first_above(curve: Curve, days: Array, threshold: float) -> Array:
-    """Probability (day + 1,) that each day is the first with the true curve at or above; last, that none is."""
+def _first_above(curve: Curve, days: Array, threshold: float, *, confirm: bool) -> Array:
+    """Probability (day + 1,) that each day is the first with the true curve at or above; last, that none is.
+
+    To `confirm`, the next day must be at or above it too: the last day can't be the first of two.
+    """
     above = curve.at(days) >= threshold
+    if confirm:
+        above &= np.pad(above[:, 1:], ((0, 0), (0, 1)))
     first = np.where(above.any(axis=1), above.argmax(axis=1), days.size)
     return np.bincount(first, minlength=days.size + 1) / first.size
 
@@ -173,94 +183,3 @@ def _crossing(visits: Sequence[Visit], threshold: float, before: float, day: flo
         return (before + day) / 2
     share = np.log(threshold / low) / np.log(high / low)
     return float(before + share * (day - before))
-
-
-@dataclass(frozen=True, slots=True)
-class Incidence:
-    """Mass `step` in each interval (`left`, `right`]; what is missing to 1 are deaths before the event."""
-
-    left: Array
-    right: Array
-    step: Array
-
-    def by(self, day: float) -> float:
-        """Share that has reached the threshold by `day`, at least: the mass of all intervals that end by then."""
-        return float(self.step[self.right <= day].sum())
-
-    def quantile(self, share: float) -> Interval:
-        """The interval in which the incidence passes `share`, its middle as the value; unknown if it does not."""
-        passed = np.flatnonzero(np.cumsum(self.step) >= share - 1e-6)
-        if not passed.size or not np.isfinite(self.right[passed[0]]):
-            return UNKNOWN
-        left, right = float(self.left[passed[0]]), float(self.right[passed[0]])
-        return Interval((left + right) / 2, left, right)
-
-
-def turnbull(times: Sequence[Waiting]) -> Incidence:
-    """Cumulative incidence of interval-censored times by non-parametric maximum likelihood, by EM.
-
-    Turnbull (J R Stat Soc B 1976); with deaths as a competing event of known day, Hudgens, Satten & Longini (Biometrics
-    2001). Mass can lie only in the innermost intervals, from a left end to the next right end, and on days of death.
-    Who is lost at `low` can have the event, or die, at any place after it.
-
-    Raises:
-        ValueError: no times, or one that ends before it starts.
-    """
-    left, right, possible = _places(times)
-    mass = _maximise(possible, np.ones((1, len(times))), tolerance=1e-8, max_steps=20_000)
-    return Incidence(left, right, mass[0, : left.size])
-
-
-def turnbull_resampled(times: Sequence[Waiting], *, size: int, rng: np.random.Generator) -> list[Incidence]:
-    """The estimate of `size` resamples of the patients, over the places of the whole cohort."""
-    left, right, possible = _places(times)
-    n = len(times)
-    weights = rng.multinomial(n, np.full(n, 1 / n), size=size).astype(np.float64)
-    mass = _maximise(possible, weights, tolerance=1e-6, max_steps=2_000)
-    return [Incidence(left, right, row) for row in mass[:, : left.size]]
-
-
-def _places(times: Sequence[Waiting]) -> tuple[Array, Array, Array]:
-    """Ends of the innermost intervals, and whether patient i can be at place j; the last places are days of death."""
-    if not times or any(time.high < time.low for time in times):
-        raise ValueError("turnbull needs at least one time, and each must end after it starts")
-    left, right = _innermost([time for time in times if not time.never])
-    deaths = np.unique([time.low for time in times if time.never])
-    low, high = np.array([(time.low, time.high) for time in times]).T[:, :, None]
-    never = np.array([time.never for time in times])[:, None]
-    starts_within = np.where(left == right, (low < right) | ((low == right) & (low == high)), low <= left)
-    reached = starts_within & (right <= high) & ~never
-    died = np.where(never, low == deaths, (low < deaths) & np.isinf(high))
-    return left, right, np.hstack([reached, died]).astype(np.float64)
-
-
-def _maximise(possible: Array, weights: Array, *, tolerance: float, max_steps: int) -> Array:
-    """Mass of each place (draw, place) by self-consistency, for draws of patients' weights (draw, patient)."""
-    mass = np.full((weights.shape[0], possible.shape[1]), 1 / possible.shape[1])
-    total = weights.sum(axis=1, keepdims=True)
-    for _ in range(max_steps):
-        share = np.maximum(mass @ possible.T, 1e-300)  # 0 for a patient who is not in the draw
-        updated = mass * ((weights / share) @ possible) / total
-        change = np.abs(updated - mass).max()
-        mass = updated
-        if change < tolerance:
-            break
-    return mass
-
-
-def _innermost(times: Sequence[Waiting]) -> tuple[Array, Array]:
-    """Intervals (left, right] with no other end in between. An exact time is one of no length.
-
-    At one day a right end comes before a left end (half-open intervals do not touch), but an exact time opens first.
-    """
-    ends = []
-    for time in times:
-        exact = time.low == time.high
-        ends += [(time.low, 0 if exact else 2, "left"), (time.high, 1, "right")]
-    ends.sort()
-    left, right = [], []
-    for (a, _, kind), (b, _, following) in pairwise(ends):
-        if kind == "left" and following == "right":
-            left.append(a)
-            right.append(b)
-    return np.array(left), np.array(right)

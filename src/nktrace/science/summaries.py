@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from nktrace.model.intervals import Interval
-from nktrace.model.trajectories import CELLS
+from nktrace.model.trajectories import CELLS, TIME_TO_THRESHOLD
 from nktrace.science.cohort import (
     Summary,
     smallest_wilcoxon_p,
@@ -24,7 +24,6 @@ from nktrace.science.visits import COUNT_FAILED, DONOR, FOUND, NOT_FOUND
 Row = Mapping[str, Any]
 
 ALL = "all"
-WAITING = "time_to_threshold:"
 OPEN_ENDED = ("tlast", "first_below")  # where censored means: later than
 
 
@@ -41,11 +40,12 @@ def summarise_cohort(
     """The rows of cohort.tsv.
 
     Args:
-        patients: rows with `patient` and `arm`.
+        patients: rows with `patient`, `arm` and `death_day` (None or nan where alive or unknown).
         trajectories, kinetics: rows of these tables, of all patients.
         days, window: at which days counts are modelled, and how far from them a visit may lie.
     """
     counted_once = _one_platform(trajectories)
+    deaths = {row["patient"]: math.nan if row["death_day"] is None else row["death_day"] for row in patients}
     for group, members in groups(patients).items():
         seen = [row for row in counted_once if row["patient"] in members and _usable(row)]
         for (measure, unit, day), values in _by_day(seen).items():
@@ -59,8 +59,8 @@ def summarise_cohort(
         mine = [row for row in kinetics if row["patient"] in members]
         yield from _ever_detected(mine, group, level=level)
         for (measure, quantity, unit), rows in _by_quantity(mine).items():
-            if quantity.startswith(WAITING):
-                yield from _until(measure, quantity, group, rows, level=level, seed=seed)
+            if quantity.startswith(TIME_TO_THRESHOLD):
+                yield from _until(measure, quantity, group, rows, deaths, level=level, seed=seed)
             else:
                 yield _quantity(measure, quantity, group, unit, rows, level=level)
 
@@ -169,11 +169,21 @@ def _ever_detected(rows: Sequence[Row], group: str, *, level: float) -> Iterator
 
 
 def _until(
-    measure: str, quantity: str, group: str, rows: Sequence[Row], *, level: float, seed: int
+    measure: str,
+    quantity: str,
+    group: str,
+    rows: Sequence[Row],
+    deaths: Mapping[str, float],
+    *,
+    level: float,
+    seed: int,
 ) -> Iterator[dict[str, Any]]:
     """Time to a threshold, and the share that has reached it by each day."""
     at_risk = [row for row in rows if row["status"] != "not_estimable"]
-    times = [waiting(Interval(row["value"], row["ci_low"], row["ci_high"])) for row in at_risk]
+    times = [
+        waiting(Interval(row["value"], row["ci_low"], row["ci_high"]), death_day=deaths[row["patient"]])
+        for row in at_risk
+    ]
     left_out = [f"{row['patient']} ({row['reason']})" for row in rows if row["status"] == "not_estimable"]
     note = f"left out: {', '.join(left_out)}" if left_out else ""
     if not times:
@@ -181,7 +191,7 @@ def _until(
         return
     summary, shares = summarise_waiting(times, level=level, rng=generator(seed, "cohort", measure, quantity, group))
     yield _row(measure, quantity, group, math.nan, summary, "days", summary.note, note)
-    reached = "reached:" + quantity.removeprefix(WAITING)
+    reached = "reached:" + quantity.removeprefix(TIME_TO_THRESHOLD)
     for day, share in shares:
         yield _row(measure, reached, group, day, share, share.note)
 

@@ -123,7 +123,7 @@ def _volumetric(tube: Tube, population: str, watched: float, from_file: bool, ch
     status, reasons = lost.status, []
     if from_file:
         status = CountStatus.WARN
-        reasons.append(f"{UNDECLARED}{tube.file_ul:g} uL, which holds for unwashed tubes only")
+        reasons.append(f"volume {tube.file_ul:g} uL {UNDECLARED}, which holds for unwashed tubes only")
     if watched < 1:
         reasons.append(f"volume taken at {watched:.1%}: the rest of the time was cut out")
     return Count(value, Platform.VOLUMETRIC, status, (*reasons, *lost.reasons), tube.flags(population))

@@ -10,7 +10,7 @@ from typing import Any
 
 from nktrace.model.counting import CountStatus, taken_over
 from nktrace.model.intervals import UNKNOWN, Interval
-from nktrace.model.study import EX_VIVO, ON_THE_TIMELINE, Role, Sample
+from nktrace.model.study import EX_VIVO, ON_THE_TIMELINE, Role, Sample, roles_of_draws
 from nktrace.model.trajectories import CELLS, FRACTION, Series, Visit
 
 Row = Mapping[str, Any]
@@ -33,19 +33,20 @@ class Timeline:
     def __init__(self, samples: Iterable[Sample], *, unreadable: Mapping[str, str] | None = None) -> None:
         on_it = [s for s in samples if s.role in ON_THE_TIMELINE and s.condition == EX_VIVO and s.material in BLOOD]
         self.samples = {s.sample: s for s in sorted(on_it, key=lambda s: (s.day, s.sample))}
-        roles = {s.role for s in on_it}
-        self._baseline_role = Role.BASELINE if Role.BASELINE in roles else Role.BLANK
+        self._roles = roles_of_draws(on_it)
+        known = {s.role for s in on_it}
+        self._baseline_role = Role.BASELINE if Role.BASELINE in known else Role.BLANK
         self._unreadable = unreadable or {}
 
     def visit(self, sample: str, observed: Interval, **properties: Any) -> Visit:
-        """A visit with what the sheet says about its sample."""
-        row = self.samples[sample]
+        """A visit with what the sheet says about its sample, and about the other tubes of its draw."""
+        row, roles = self.samples[sample], self._roles[sample]
         return Visit(
             sample=sample,
             day=row.day,
             observed=observed,
-            after=row.day > 0 or (row.day == 0 and row.role is Role.TIMEPOINT),
-            baseline=row.role is self._baseline_role,
+            after=row.day > 0 or (row.day == 0 and roles == {Role.TIMEPOINT}),
+            baseline=self._baseline_role in roles,
             **properties,
         )
 
@@ -115,7 +116,8 @@ def donor(
     nk = {row["sample"]: _counted_nk(row, timeline, counts) for row in rows}
     if all(count is None or _failed(count) for count in nk.values()):
         visits = [(NO_PLATFORM, _donor_visit(timeline, row, per=1.0, columns=_FRACTION)) for row in rows]
-        why = "no NK count: donor fraction instead of cells"
+        why = "every NK count failed its check" if any(nk.values()) else "no NK count"
+        why += ": donor fraction instead of cells"
         return _by_platform(timeline, patient, measure, FRACTION, visits, reason=why, first_day=first_day)
     found: list[tuple[str | None, Visit]] = []
     for row in rows:
