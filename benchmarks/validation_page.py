@@ -158,7 +158,7 @@ The debris and doublets of `blood` are labelled populations too.
 Changes of subsets: coverage of a patient's interval, error of the exact tests where nothing changed, and their power.
 """,
     "chimerism": """
-Coverage of donor fractions over fractions, numbers of events, backgrounds and sensitivities, by one antibody and by two,
+Coverage of donor fractions over fractions, numbers of events, backgrounds and sensitivities, by one antibody and two,
 with one blank or five, beside the plain Wald interval. Coverage above 95 % at small fractions is the price of
 discreteness and of the bound for zero events. Below the grid stand harder designs: an antibody against the recipient
 alone, and small blanks.
