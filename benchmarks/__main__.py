@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = Path(__file__).parent / "measured"
 
 # name -> (arguments, what it measures); the arguments keep each under two minutes (accuracy, gate_coverage and
-# chimerism_through_gates: five; chimerism: half an hour)
+# chimerism_through_gates: five; chimerism: ten)
 BENCHMARKS: dict[str, tuple[tuple[str, ...], str]] = {
     "reading": ((), "FCS files read, beside FlowIO"),
     "scaling": ((), "compensation and logicle, beside FlowKit"),
@@ -29,7 +29,7 @@ BENCHMARKS: dict[str, tuple[tuple[str, ...], str]] = {
     "gate_coverage": (("20",), "coverage of NK fractions, without and with gate uncertainty"),
     "quality": ((), "faults of runs and of compensation that the checks find"),
     "clustering": ((), "clusters, beside FlowSOM's: agreement with labels, speed, memory"),
-    "chimerism": (("2000",), "coverage and detection of donor fractions"),
+    "chimerism": (("500",), "coverage and detection of donor fractions"),
     "chimerism_through_gates": ((), "donor fractions from FCS files on, and what gates and HLA cuts take from them"),
     "trajectories": (("300",), "coverage of curves, kinetics and times to thresholds"),
     "subset_change": ((), "coverage of changes of subsets, errors of the tests over patients"),

@@ -106,6 +106,7 @@ def _predicted(found: Background) -> tuple[Array, Array]:
     return np.concatenate([coarse, rate[-_TAIL:]]), weights
 
 
+@lru_cache(maxsize=128)
 def between_blank_cv(blanks: tuple[MarkerCounts, ...]) -> float:
     """Median of what at least five blanks say of the cv between tubes; else nan."""
     if sum(1 for blank in blanks if blank.events) < FEWEST_BLANKS:

@@ -21,7 +21,7 @@ from nktrace.model.chimerism import Category, ChimerismStatus, Controls, Estimat
 from nktrace.model.errors import MarkerDoesNotSeparate
 from nktrace.model.intervals import UNKNOWN, Interval
 from nktrace.science import posteriors as at
-from nktrace.science.background import Background, background
+from nktrace.science.background import Background, background, between_blank_cv
 from nktrace.science.intervals import clopper_pearson, normal_quantile
 from nktrace.science.limits import DETECTION_EVENTS, QUANTITATION_EVENTS, detected_mean, limit_of_blank
 from nktrace.science.posteriors import Points
@@ -191,12 +191,12 @@ def _background(controls: Controls) -> Background:
 
 
 def _missed(controls: Controls) -> Background:
-    """Donor cells that look like the recipient's."""
-    donor = controls.donor
-    missed = (MarkerCounts(events=donor.events, positive=donor.events - donor.positive),)
+    """Donor cells that look like the recipient's, whose rate scatters as that of blanks does in the middle."""
+    donor, cv = controls.donor, 0.0
     if controls.against_recipient:
-        return background(missed, cv=controls.blank_cv, scatter_of=controls.scatter_of)
-    return background(missed, cv=0.0)
+        told = between_blank_cv(controls.scatter_of)
+        cv = controls.blank_cv if math.isnan(told) else told
+    return background((MarkerCounts(events=donor.events, positive=donor.events - donor.positive),), cv=cv)
 
 
 @lru_cache(maxsize=128)
