@@ -28,6 +28,7 @@ def three_times(path: Path, *channels: str) -> None:
     write_fcs(path, written, labels=file.labels, tops=file.tops, keywords=file.keywords)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("channels", "named"), [((), None), (("BV421-A",), {"CD57"})])
 def test_values_times_three_are_flagged_by_marker(
     study: Path, channels: tuple[str, ...], named: set[str] | None, nktrace: Command
