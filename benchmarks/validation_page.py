@@ -112,7 +112,7 @@ factor of two of the one stated.
 """
 BENCH_TEXT = """## Benchmarks of single stations
 
-    make bench       # runs all of these, some minutes; keeps what they print in benchmarks/measured/
+    make bench       # runs all of these, an hour on two cores; keeps what they print in benchmarks/measured/
 """
 
 ABOUT = {
@@ -280,7 +280,8 @@ def false_calls(expected: truth.Expected) -> tuple[int, int]:
 
 
 def with_interval(row: Row, name: str) -> str:
-    return f"{number(row[name])} ({number(row[name + '_low'])}–{number(row[name + '_high'])})"
+    value, low, high = (f"{float(row[key]):.3f}" for key in (name, f"{name}_low", f"{name}_high"))
+    return f"{value} ({low}–{high})"
 
 
 def diluted() -> Iterator[str]:
@@ -288,7 +289,17 @@ def diluted() -> Iterator[str]:
     if not DILUTION.is_file():
         yield "Not run yet.\n"
         return
-    header = ("patient", "antibody", "#draws", "#recovery", "#slope", "#LoD stated", "#LoD found", "#found/stated")
+    header = (
+        "patient",
+        "antibody",
+        "direction",
+        "#draws",
+        "#recovery",
+        "#slope",
+        "#LoD stated",
+        "#LoD found",
+        "#found/stated",
+    )
     rows = [row for row in read_rows(DILUTION) if row["population"] == "nk"]
     yield from table(
         header,
@@ -296,6 +307,7 @@ def diluted() -> Iterator[str]:
             (
                 row["patient"].replace("*", "all"),
                 row["antibody"],
+                row["direction"],
                 row["draws"],
                 *(with_interval(row, name) for name in ("recovery", "slope")),
                 number(row["lod"]),
