@@ -6,6 +6,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from nktrace.files.flowkit_counts import recounted
 from nktrace.files.tables import read_rows, read_table
 
@@ -55,6 +57,7 @@ def test_all_samples_of_a_batch_would_run_by_an_override_of_it(study: Path, plan
     assert planned(study)["gate"] == len(mine) > 1
 
 
+@pytest.mark.slow
 def test_a_moved_gate_changes_what_is_below_it(study: Path, nktrace: Command) -> None:
     before, had = tables(study), counts(study)
     override(study, MOVED)

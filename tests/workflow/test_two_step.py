@@ -24,6 +24,8 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 HOME = Path(__file__).resolve().parents[2]
 PATIENT = "L06"  # both antibodies inform
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def liver(tmp_path_factory: pytest.TempPathFactory, nktrace: Command) -> Path:
