@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nktrace.files.chimerism_rows import fraction_cells
 from nktrace.model.chimerism import Controls, MarkerCounts
 from nktrace.model.intervals import Interval
 from nktrace.model.study import Role, Sample
@@ -181,17 +182,10 @@ def _donor_share(share: float, events: int, rate: float, controls: Controls, nk:
     counts = MarkerCounts(events=events, positive=int(rng.binomial(events, positive)))
     found = estimate(counts, controls, level=LEVEL, min_separation=0.8, min_events=50, complete=0.95, mixed=0.01)
     cells = donor_cells(counts, controls, nk, level=LEVEL) if found.fraction.known else found.fraction
-    return {
+    return fraction_cells(found) | {
         "population": "nk",
         "events": events,
         "marker_events": counts.positive,
-        "status": found.status.value,
-        "donor_fraction": found.fraction.value,
-        "ci_low": found.fraction.low,
-        "ci_high": found.fraction.high,
-        "lob": found.limits.lob,
-        "lod": found.limits.lod,
-        "loq": found.limits.loq,
         "donor_cells_per_ul": cells.value,
         "donor_cells_ci_low": cells.low,
         "donor_cells_ci_high": cells.high,
